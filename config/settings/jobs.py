@@ -1,0 +1,23 @@
+"""The job platform's numbers: lanes, leases, retention. Each can be changed without touching code."""
+
+from config import env
+
+JOBS = {
+    # A dotted path, because modules never import config.
+    "BROKER": "config.broker.build_broker",
+    # Queues by the worker pool that serves them; a pool is one `dramatiq config.workers -Q ...`.
+    "POOLS": {
+        "normal": ["high", "default", "normal", "low"],
+        "imports": ["snapshots-download", "snapshots-process", "import", "integrations"],
+        "customers": ["customers"],
+    },
+    # Seconds after which a silent worker's jobs go to another; a killed one's return at once.
+    "LEASE_SECONDS": env.number("JOBS_LEASE_SECONDS", default=15, at_least=2),
+    # Seconds after which a bell that nobody answered is rung again.
+    "BELL_SECONDS": env.number("JOBS_BELL_SECONDS", default=5, at_least=1),
+    # Bells kept in a queue's lane; the rest waits in the ledger, where priority is decided.
+    "LANE_LENGTH": env.number("JOBS_LANE_LENGTH", default=200, at_least=1),
+    # Starts that ended in a killed worker before a job is taken out of service.
+    "MAX_CRASHES": env.number("JOBS_MAX_CRASHES", default=3, at_least=1),
+    "MAX_ARGUMENT_BYTES": env.number("JOBS_MAX_ARGUMENT_BYTES", default=256 * 1024, at_least=1),
+}

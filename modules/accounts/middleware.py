@@ -1,0 +1,30 @@
+"""Puts the reader's tenants in scope for the length of a request."""
+
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+
+from modules.accounts import selectors
+from modules.kernel.tenancy import all_tenants, tenant_scope
+
+
+class TenantMiddleware:
+    """Superusers see every tenant; everybody else the tenants they are members of, strangers none."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Answer the request inside its reader's scope."""
+        with self._scope(request):
+            response = self.get_response(request)
+            # Django's admin renders late; its queries must still run inside the scope.
+            if hasattr(response, "render") and not getattr(response, "is_rendered", True):
+                response.render()
+        return response
+
+    @staticmethod
+    def _scope(request: HttpRequest):  # type: ignore[no-untyped-def]
+        if request.user.is_authenticated and request.user.is_superuser:
+            return all_tenants()
+        return tenant_scope(selectors.visible_tenant_ids(request.user))

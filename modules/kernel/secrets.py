@@ -1,0 +1,60 @@
+"""Keeps secrets out of what people and other systems read, and encrypted where they must be kept."""
+
+import base64
+import hashlib
+import re
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+MASK = "••••"
+_SECRET_KEY = re.compile(
+    r"(password|passwd|secret|token|api[_-]?key|authorization|credential|private[_-]?key|signature|cookie|session)",
+    re.IGNORECASE,
+)
+_SECRET_TEXT = re.compile(
+    r"(?i)\b(bearer\s+|(?:access[_-]?token|token|password|secret|api[_-]?key)\s*[=:]\s*)[\"']?[^\s\"'&]+|(\w+://[^\s:/@]*:)[^\s@]+(?=@)"
+)
+
+
+class UnreadableSecret(Exception):
+    """A stored secret was encrypted with a key that is no longer in SECRET_KEY or SECRET_KEY_FALLBACKS."""
+
+
+def mask(value: Any) -> Any:
+    """Return a copy of a JSON value in which the value of every key that names a secret is hidden."""
+    if isinstance(value, dict):
+        return {key: MASK if _SECRET_KEY.search(str(key)) else mask(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask(inner) for inner in value]
+    return mask_text(value) if isinstance(value, str) else value
+
+
+def mask_text(text: str) -> str:
+    """Return `text` with `token=...`, `Bearer ...` and passwords inside addresses hidden."""
+    return _SECRET_TEXT.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
+
+
+def scrub_event(event: Any, _hint: Any) -> Any:
+    """Mask a Sentry event; a job's arguments are dropped whole (sentry-sdk 2.75 sends them unasked)."""
+    event.get("contexts", {}).pop("dramatiq", None)
+    return mask(event)
+
+
+def encrypt(plain: str) -> str:
+    """Return `plain` encrypted with the first of the project's keys; safe to store."""
+    return _box().encrypt(plain.encode()).decode()
+
+
+def decrypt(stored: str) -> str:
+    """Return what `encrypt` was given; raises UnreadableSecret when no present key fits."""
+    try:
+        return _box().decrypt(stored.encode()).decode()
+    except InvalidToken:
+        raise UnreadableSecret("Enter the secret again, or add the former key to SECRET_KEY_FALLBACKS.") from None
+
+
+def _box() -> MultiFernet:
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())) for key in keys])
