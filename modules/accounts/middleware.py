@@ -1,6 +1,7 @@
 """Puts the reader's tenants in scope for the length of a request."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from django.http import HttpRequest, HttpResponse
 
@@ -17,14 +18,10 @@ class TenantMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer the request inside its reader's scope."""
         with self._scope(request):
-            response = self.get_response(request)
-            # Django's admin renders late; its queries must still run inside the scope.
-            if hasattr(response, "render") and not getattr(response, "is_rendered", True):
-                response.render()
-        return response
+            return self.get_response(request)
 
     @staticmethod
-    def _scope(request: HttpRequest):  # type: ignore[no-untyped-def]
+    def _scope(request: HttpRequest) -> AbstractContextManager[None]:
         if request.user.is_authenticated and request.user.is_superuser:
             return all_tenants()
         return tenant_scope(selectors.visible_tenant_ids(request.user))
