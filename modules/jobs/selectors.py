@@ -1,12 +1,14 @@
 """Questions to the ledger."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Count, Min, QuerySet
 
+from modules.jobs.clients import Bell
 from modules.jobs.domain import ALIVE, DEAD_LETTERS, State, next_times
 from modules.jobs.models import Job, JobSchedule
 
@@ -56,3 +58,12 @@ def get_job(job_id: UUID) -> Job:
 def upcoming(schedule: JobSchedule, *, after: datetime, count: int) -> list[datetime]:
     """Return the schedule's next due times in UTC; raises InvalidSchedule."""
     return next_times(schedule.effective_cron, schedule.effective_timezone, after=after, count=count)
+
+
+def next_bell(queues: Sequence[str] = ()) -> Bell | None:
+    """Return the bell of the job that should start next in these queues (all when empty), or None."""
+    ready = Job.objects.filter(state=State.QUEUED)
+    if queues:
+        ready = ready.filter(queue__in=queues)
+    job = ready.order_by("priority", "id").first()
+    return Bell(job.id, job.fence, job.actor, job.queue) if job else None
