@@ -50,8 +50,8 @@ def row_in(state):
             f"""INSERT INTO jobs_job (id, actor, queue, priority, arguments, state, attempt, max_attempts, crashes,
                 fence, run_at, created_at, started_at, deadline_at, unique_until, tags, progress_message, error_type,
                 error_message, fingerprint, finished_at, worker_id)
-            VALUES (%s, 'tests.note', 'default', 0, '{{}}', %s, 0, 1, 0, 0, now(), now(), now(), now(), 'finish', '{{}}',
-                '', '', '', '', {fields["finished_at"]}, {fields["worker_id"]})""",
+            VALUES (%s, 'tests.note', 'default', 0, '{{}}', %s, 0, 1, 0, 0, now(), now(), now(), now(), 'finish',
+                '{{}}', '', '', '', '', {fields["finished_at"]}, {fields["worker_id"]})""",
             [job_id, str(state)],
         )
     return job_id

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def effect_table():
     with connection.cursor() as cursor:
         cursor.execute("CREATE TABLE tests_effect (word text, pid int)")
-    yield lambda: _words()
+    yield _words
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE tests_effect")
 

@@ -129,7 +129,7 @@ def test_a_stopped_process_keeps_its_job_and_nobody_else_runs_it(rows):
 
 def test_a_killed_master_takes_its_workers_with_it(rows):
     with WorkerProcess() as worker:
-        wait_until(lambda: Worker.objects.exists())
+        wait_until(Worker.objects.exists)
         children = worker.children()
         os.kill(worker.process.pid, signal.SIGKILL)
         wait_until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))

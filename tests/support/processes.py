@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import psutil
 from django.db import connection
@@ -47,7 +48,7 @@ class WorkerProcess:
             self.process.send_signal(signum)
         return self.process.wait(timeout=20)
 
-    def __enter__(self) -> "WorkerProcess":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
