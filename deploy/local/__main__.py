@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
 def _servers(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         data = stack.enter_context(folder.temporary()) if options.ephemeral else env.data_dir()
-        data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        folder.make(data)
         stream = stack.enter_context((data / "servers.log").open("a", encoding="utf-8"))
         running = servers.running(data=data, log=Log(stream), ephemeral=options.ephemeral)
         try:
