@@ -33,7 +33,23 @@ def _parser() -> argparse.ArgumentParser:
     alone.add_argument("--ephemeral", action="store_true", help="quick and forgetful, for tests")
     alone.add_argument("command", nargs="+", metavar="CMD", help="after --, with its arguments")
     alone.set_defaults(action=_servers)
+    run = actions.add_parser("run", help="the whole product with its logs, until Ctrl-C")
+    run.set_defaults(action=_run)
+    demo = actions.add_parser("demo", help="import a shop's orders and check every figure")
+    demo.set_defaults(action=_demo)
     return parser
+
+
+def _run(_: argparse.Namespace) -> int:
+    from deploy.local.run import run  # not above: the servers alone start without Django
+
+    return run()
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from deploy.local.demo import demo
+
+    return demo()
 
 
 def _servers(options: argparse.Namespace) -> int:

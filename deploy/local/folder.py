@@ -53,13 +53,18 @@ def hold(data: Path) -> Iterator[None]:
 
 
 @contextmanager
-def temporary() -> Iterator[Path]:
-    """Make a data folder that is gone at the end of the block."""
+def temporary(*, keep_after: type[Exception] | tuple[()] = ()) -> Iterator[Path]:
+    """Make a data folder that is gone at the end of the block, unless that ends with `keep_after`."""
     data = Path(tempfile.mkdtemp(prefix="backroom-")).resolve()
     data.chmod(0o711)
     try:
         yield data
-    finally:
+    except keep_after:
+        raise
+    except BaseException:
+        shutil.rmtree(data, ignore_errors=True)
+        raise
+    else:
         shutil.rmtree(data, ignore_errors=True)
 
 
