@@ -21,4 +21,7 @@ def build_broker() -> Broker:
         ShutdownNotifications(),
         PeriodiqMiddleware(skip_delay=300),  # the tick catches up by itself, a late one is welcome
     ]
-    return LedgerRedisBroker(url=settings.BROKER_URL, middleware=middleware)
+    broker = LedgerRedisBroker(url=settings.BROKER_URL, middleware=middleware)
+    for queue in (queue for pool in settings.JOBS["POOLS"].values() for queue in pool):
+        broker.declare_queue(queue)  # a job may be sent to any of them, whatever its actor's own queue
+    return broker

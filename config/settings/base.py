@@ -4,10 +4,8 @@ from django.utils.translation import gettext_lazy as _
 from environ import Env
 
 from config import env
-from config.settings.admin import UNFOLD
-from config.settings.jobs import JOBS
-
-__all__ = ["JOBS", "UNFOLD"]
+from config.settings.admin import UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
+from config.settings.jobs import JOBS  # noqa: F401
 
 BASE_DIR = env.ROOT
 SECRET_KEY = env.text("SECRET_KEY", "")

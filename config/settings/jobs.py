@@ -1,8 +1,10 @@
 """The job platform's numbers: lanes, leases, retention. Each can be changed without touching code."""
 
+from typing import Any
+
 from config import env
 
-JOBS = {
+JOBS: dict[str, Any] = {
     # A dotted path, because modules never import config.
     "BROKER": "config.broker.build_broker",
     # Queues by the worker pool that serves them; a pool is one `dramatiq config.workers -Q ...`.

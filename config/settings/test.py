@@ -1,12 +1,14 @@
 """The tests' settings: quick passwords and short waits; the servers are real."""
 
+from typing import Any
+
 from config.settings.base import *  # noqa: F403
-from config.settings.base import JOBS
+from config.settings.jobs import JOBS as _JOBS
 
 SECRET_KEY = "tests only, never a secret"  # noqa: S105 -- nothing is signed for anybody
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-JOBS = {**JOBS, "LEASE_SECONDS": 3, "BELL_SECONDS": 1}
+JOBS: dict[str, Any] = {**_JOBS, "LEASE_SECONDS": 3, "BELL_SECONDS": 1}
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

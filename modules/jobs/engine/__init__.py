@@ -1,0 +1,8 @@
+"""What a module needs to have jobs: `actor` to declare them, `context` to speak from inside one."""
+
+from modules.jobs.engine import context
+from modules.jobs.engine.actor import JobActor, actor
+from modules.jobs.engine.broker import LedgerRedisBroker
+from modules.jobs.engine.worker import WorkerLife
+
+__all__ = ["JobActor", "LedgerRedisBroker", "WorkerLife", "actor", "context"]

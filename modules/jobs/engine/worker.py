@@ -1,0 +1,127 @@
+"""A worker process from boot to stop: its lease, its pulse, its share of dispatching."""
+
+import ctypes
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+from dramatiq import Broker, Middleware, Worker
+
+from modules.jobs import services
+from modules.jobs.engine import pulse, runner
+from modules.kernel.ids import uuid7
+
+log = logging.getLogger("backroom.jobs")
+
+DISPATCH_EVERY_SECONDS = 0.5
+PR_SET_PDEATHSIG = 1  # Linux: a signal for when the parent dies, however it dies
+
+
+class WorkerLife(Middleware):
+    """Registers the worker before its first claim, keeps its lease alive, and gives its jobs back at the end."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._pulse: subprocess.Popen[bytes] | None = None
+
+    def after_process_boot(self, _broker: Broker) -> None:
+        """Follow the master into death: Dramatiq leaves its workers running when it is killed."""
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def before_worker_boot(self, _broker: Broker, worker: Worker) -> None:
+        """Wait for the database, then take a lease: without one, the jobs claimed would look abandoned."""
+        worker_id = uuid7()
+        queues = sorted(worker.consumer_whitelist or worker.broker.get_declared_queues())
+        while not self._stopping.is_set():
+            try:
+                services.register_worker(
+                    worker_id=worker_id,
+                    hostname=socket.gethostname(),
+                    pid=os.getpid(),
+                    queues=queues,
+                    threads=worker.worker_threads,
+                )
+                break
+            except (DatabaseError, InterfaceError) as error:
+                log.warning("the worker waits for the database: %s", error)
+                connection.close()
+                time.sleep(1)
+        runner.worker_id = worker_id
+        self._pulse = _start_pulse()
+        threading.Thread(target=self._dispatch_forever, name="dispatcher", daemon=True).start()
+
+    def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
+        """Leave dispatching to the others; running jobs have until the shutdown timeout."""
+        self._stopping.set()
+
+    def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
+        """Give back what did not end in time, and end the lease."""
+        if runner.worker_id is None:
+            return
+        try:
+            given_back = services.retire_worker(worker_id=runner.worker_id)
+            log.info("worker=%s stopped, jobs given back=%d", runner.worker_id, given_back)
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("the worker could not say goodbye, its lease runs out by itself: %s", error)
+        if self._pulse and self._pulse.stdin:
+            self._pulse.stdin.close()
+
+    def _dispatch_forever(self) -> None:
+        watch = _DatabaseWatch()
+        # Workers start together; the random rest keeps them from asking for the lock in step.
+        while not self._stopping.wait(DISPATCH_EVERY_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311
+            try:
+                services.dispatch(may_rescue=watch.is_settled())
+                if runner.worker_id:
+                    services.release_strays(worker_id=runner.worker_id, in_hand=list(runner.in_hand))
+            except (DatabaseError, InterfaceError) as error:
+                watch.lost()
+                log.warning("dispatching pauses, the database is away: %s", error)
+                connection.close()
+            except Exception:
+                log.exception("a dispatcher's pass failed; the next one tries again")
+
+
+class _DatabaseWatch:
+    """After the database was away, every worker's lease is old: they get a moment before anybody is buried."""
+
+    def __init__(self) -> None:
+        self._rescue_from = 0.0
+
+    def lost(self) -> None:
+        self._rescue_from = time.monotonic() + settings.JOBS["LEASE_SECONDS"]
+
+    def is_settled(self) -> bool:
+        return time.monotonic() >= self._rescue_from
+
+
+def _start_pulse() -> subprocess.Popen[bytes]:
+    """Start the process that renews this worker's lease; code that holds the GIL cannot stop it."""
+    process = subprocess.Popen([sys.executable, "-P", pulse.__file__], stdin=subprocess.PIPE)  # noqa: S603
+    orders: dict[str, Any] = {
+        "worker_id": str(runner.worker_id),
+        "parent": os.getpid(),
+        "lease_seconds": settings.JOBS["LEASE_SECONDS"],
+        "database": {key: value for key, value in connection.get_connection_params().items() if _is_plain(value)},
+    }
+    stdin = process.stdin
+    if stdin is None:
+        raise RuntimeError("The pulse has no pipe.")
+    stdin.write(json.dumps(orders).encode() + b"\n")
+    stdin.flush()
+    return process
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str | int)

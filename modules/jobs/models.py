@@ -1,0 +1,253 @@
+"""The ledger: what was asked for, what happened, who runs it, what runs by itself."""
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from modules.jobs import domain
+from modules.kernel.ids import uuid7
+
+
+class Job(models.Model):
+    """One job. Rows are written by `modules.jobs.services` only; a trigger refuses any other change of state."""
+
+    class State(models.TextChoices):
+        SCHEDULED = domain.State.SCHEDULED, _("Scheduled")
+        QUEUED = domain.State.QUEUED, _("Queued")
+        RUNNING = domain.State.RUNNING, _("Running")
+        RETRYING = domain.State.RETRYING, _("Retrying")
+        SUCCEEDED = domain.State.SUCCEEDED, _("Succeeded")
+        FAILED = domain.State.FAILED, _("Failed")
+        CANCELLED = domain.State.CANCELLED, _("Cancelled")
+        QUARANTINED = domain.State.QUARANTINED, _("Quarantined")
+
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid7, editable=False)
+    tenant_id = models.BigIntegerField(_("tenant"), null=True, blank=True)
+    actor = models.CharField(_("actor"), max_length=200)
+    queue = models.CharField(_("queue"), max_length=100)
+    priority = models.SmallIntegerField(_("priority"), default=0, help_text=_("Lower runs first."))
+    arguments = models.JSONField(_("arguments"), default=dict)
+    state = models.CharField(_("state"), max_length=12, choices=State)
+    attempt = models.SmallIntegerField(_("attempt"), default=0)
+    max_attempts = models.SmallIntegerField(_("at most"), default=1)
+    crashes = models.SmallIntegerField(_("crashes"), default=0, help_text=_("Starts that ended in a dead worker."))
+    fence = models.IntegerField(_("starts"), default=0, help_text=_("Only the newest start may write."))
+    run_at = models.DateTimeField(_("not before"))
+    dispatched_at = models.DateTimeField(_("bell rung"), null=True, blank=True)
+    created_at = models.DateTimeField(_("created"))
+    started_at = models.DateTimeField(_("started"), null=True, blank=True)
+    deadline_at = models.DateTimeField(_("deadline"), null=True, blank=True)
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    cancel_requested_at = models.DateTimeField(_("cancel requested"), null=True, blank=True)
+    worker_id = models.UUIDField(_("worker"), null=True, blank=True)
+    unique_key = models.CharField(_("unique key"), max_length=300, null=True, blank=True)
+    unique_until = models.CharField(_("unique until"), max_length=6, default="finish")
+    batch_id = models.UUIDField(_("batch"), null=True, blank=True)
+    cause_id = models.UUIDField(_("sent by"), null=True, blank=True)
+    tags = ArrayField(models.CharField(max_length=200), verbose_name=_("tags"), default=list, blank=True)
+    progress_done = models.BigIntegerField(_("done"), null=True, blank=True)
+    progress_total = models.BigIntegerField(_("of"), null=True, blank=True)
+    progress_message = models.CharField(_("doing"), max_length=500, default="", blank=True)
+    checkpoint = models.JSONField(_("checkpoint"), null=True, blank=True)
+    result = models.JSONField(_("result"), null=True, blank=True)
+    error_type = models.CharField(_("error"), max_length=200, default="", blank=True)
+    error_message = models.TextField(_("message"), default="", blank=True)
+    fingerprint = models.CharField(_("cause"), max_length=16, default="", blank=True)
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(state__in=list(domain.State)), name="jobs_job_state_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=domain.ENDED, finished_at__isnull=False)
+                | (~Q(state__in=domain.ENDED) & Q(finished_at__isnull=True)),
+                name="jobs_job_finished_when_ended",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state=domain.State.RUNNING)
+                | Q(worker_id__isnull=False, started_at__isnull=False, deadline_at__isnull=False),
+                name="jobs_job_running_has_worker",
+            ),
+            models.CheckConstraint(
+                condition=Q(attempt__gte=0, fence__gte=0, crashes__gte=0, max_attempts__gte=1),
+                name="jobs_job_counts",
+            ),
+            models.CheckConstraint(condition=Q(unique_until__in=["start", "finish"]), name="jobs_job_unique_until"),
+            models.UniqueConstraint(
+                fields=["unique_key"], condition=Q(unique_key__isnull=False), name="jobs_job_unique_key"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["queue", "priority", "id"],
+                condition=Q(state=domain.State.QUEUED, dispatched_at__isnull=True),
+                name="jobs_job_to_dispatch",
+            ),
+            models.Index(
+                fields=["dispatched_at"],
+                condition=Q(state=domain.State.QUEUED, dispatched_at__isnull=False),
+                name="jobs_job_bell_rung",
+            ),
+            models.Index(fields=["run_at"], condition=Q(state__in=domain.WAITING), name="jobs_job_due"),
+            models.Index(fields=["worker_id"], condition=Q(state=domain.State.RUNNING), name="jobs_job_running"),
+            models.Index(fields=["finished_at"], condition=Q(state__in=domain.DEAD_LETTERS), name="jobs_job_dead"),
+            GinIndex(fields=["tags"], condition=~Q(tags=[]), name="jobs_job_tags"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor} {self.id}"
+
+
+class Attempt(models.Model):
+    """One run of a job, written when it ended; `number` is the fence it ran under."""
+
+    class Outcome(models.TextChoices):
+        SUCCEEDED = domain.Outcome.SUCCEEDED, _("Succeeded")
+        FAILED = domain.Outcome.FAILED, _("Failed")
+        TIMED_OUT = domain.Outcome.TIMED_OUT, _("Timed out")
+        SNOOZED = domain.Outcome.SNOOZED, _("Snoozed")
+        RELEASED = domain.Outcome.RELEASED, _("Given back")
+        CANCELLED = domain.Outcome.CANCELLED, _("Cancelled")
+        CRASHED = domain.Outcome.CRASHED, _("Worker died")
+
+    job = models.ForeignKey(Job, models.CASCADE, related_name="attempts", verbose_name=_("job"))
+    number = models.IntegerField(_("start"))
+    worker_id = models.UUIDField(_("worker"))
+    started_at = models.DateTimeField(_("started"))
+    ended_at = models.DateTimeField(_("ended"))
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome)
+    error_type = models.CharField(_("error"), max_length=200, default="", blank=True)
+    error_message = models.TextField(_("message"), default="", blank=True)
+    traceback = models.TextField(_("traceback"), default="", blank=True)
+    log = models.TextField(_("log"), default="", blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["job", "number"], name="jobs_attempt_once"),
+            models.CheckConstraint(condition=Q(outcome__in=list(domain.Outcome)), name="jobs_attempt_outcome_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} #{self.number}"
+
+
+class Worker(models.Model):
+    """A worker process; its lease covers every job that it runs."""
+
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid7, editable=False)
+    hostname = models.CharField(_("host"), max_length=255)
+    pid = models.IntegerField(_("process"))
+    queues = ArrayField(models.CharField(max_length=100), verbose_name=_("queues"), default=list)
+    threads = models.SmallIntegerField(_("threads"), default=1)
+    started_at = models.DateTimeField(_("started"))
+    seen_at = models.DateTimeField(_("last sign of life"))
+    lease_until = models.DateTimeField(_("lease until"))
+    stopped_at = models.DateTimeField(_("stopped"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("worker")
+        verbose_name_plural = _("workers")
+        indexes: ClassVar = [models.Index(fields=["lease_until"], name="jobs_worker_lease")]
+
+    def __str__(self) -> str:
+        return f"{self.hostname}:{self.pid}"
+
+
+class JobSchedule(models.Model):
+    """What runs by itself: the code's defaults beside the operators' changes, which no deploy overwrites."""
+
+    class Overlap(models.TextChoices):
+        SKIP = "skip", _("Skip while the last one runs")
+        ALLOW = "allow", _("Start anyway")
+
+    class CatchUp(models.TextChoices):
+        NONE = "none", _("Leave out")
+        ONE = "one", _("Run once")
+        ALL = "all", _("Run each")
+
+    key = models.CharField(_("schedule"), max_length=100, unique=True)
+    actor = models.CharField(_("actor"), max_length=200)
+    description = models.CharField(_("description"), max_length=300, default="", blank=True)
+    default_cron = models.CharField(_("default cron"), max_length=100)
+    default_timezone = models.CharField(_("default time zone"), max_length=60)
+    default_options = models.JSONField(_("default options"), default=dict)
+    default_is_enabled = models.BooleanField(_("enabled by default"), default=True)
+    cron = models.CharField(_("cron"), max_length=100, default="", blank=True)
+    timezone = models.CharField(_("time zone"), max_length=60, default="", blank=True)
+    options = models.JSONField(_("options"), null=True, blank=True)
+    is_enabled = models.BooleanField(_("enabled"), null=True, blank=True)
+    overlap = models.CharField(_("overlap"), max_length=5, choices=Overlap, default=Overlap.SKIP)
+    catch_up = models.CharField(_("missed runs"), max_length=4, choices=CatchUp, default=CatchUp.ONE)
+    evaluated_until = models.DateTimeField(_("evaluated until"))
+    last_job_id = models.UUIDField(_("last job"), null=True, blank=True)
+    last_fired_at = models.DateTimeField(_("last run"), null=True, blank=True)
+    problem = models.CharField(_("problem"), max_length=500, default="", blank=True)
+
+    class Meta:
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(overlap__in=["skip", "allow"]), name="jobs_schedule_overlap"),
+            models.CheckConstraint(condition=Q(catch_up__in=["none", "one", "all"]), name="jobs_schedule_catch_up"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def effective_cron(self) -> str:
+        """Return the cron that counts: the operator's, else the code's."""
+        return self.cron or self.default_cron
+
+    @property
+    def effective_timezone(self) -> str:
+        """Return the time zone that counts."""
+        return self.timezone or self.default_timezone
+
+    @property
+    def effective_options(self) -> dict[str, object]:
+        """Return the arguments that the actor is sent."""
+        return dict(self.default_options if self.options is None else self.options)
+
+    @property
+    def runs(self) -> bool:
+        """Return whether the schedule fires."""
+        return self.default_is_enabled if self.is_enabled is None else self.is_enabled
+
+
+class ScheduleFiring(models.Model):
+    """One due time of a schedule: the row is unique, so that two schedulers fire it once."""
+
+    class Outcome(models.TextChoices):
+        FIRED = "fired", _("Fired")
+        OVERLAPPED = "overlapped", _("Skipped: still running")
+        MISSED = "missed", _("Missed")
+        UNSUPPORTED = "unsupported", _("Unsupported")
+
+    schedule = models.ForeignKey(JobSchedule, models.CASCADE, related_name="firings", verbose_name=_("schedule"))
+    due_at = models.DateTimeField(_("due"))
+    fired_at = models.DateTimeField(_("evaluated"))
+    outcome = models.CharField(_("outcome"), max_length=11, choices=Outcome)
+    job_id = models.UUIDField(_("job"), null=True, blank=True)
+    reason = models.CharField(_("reason"), max_length=500, default="", blank=True)
+
+    class Meta:
+        verbose_name = _("firing")
+        verbose_name_plural = _("firings")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["schedule", "due_at"], name="jobs_firing_once"),
+            models.CheckConstraint(
+                condition=Q(outcome__in=["fired", "overlapped", "missed", "unsupported"]),
+                name="jobs_firing_outcome_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.schedule_id} {self.due_at:%Y-%m-%d %H:%M}"

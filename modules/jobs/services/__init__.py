@@ -1,0 +1,63 @@
+"""Every change to the ledger: send, run, dispatch, schedule, control. Other modules call these and no table."""
+
+from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
+from modules.jobs.services._dispatch import Pass, dispatch
+from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
+from modules.jobs.services._ledger import Ending, MovedJob, move
+from modules.jobs.services._run import (
+    LostFence,
+    claim,
+    fail,
+    may_go_on,
+    release,
+    report_progress,
+    retry,
+    save_checkpoint,
+    snooze,
+    stop,
+    succeed,
+)
+from modules.jobs.services._schedules import (
+    change_schedule,
+    fire_due_schedules,
+    run_schedule_now,
+    schedule_problems,
+    sync_schedules,
+)
+from modules.jobs.services._workers import register_worker, release_strays, retire_worker
+
+__all__ = [
+    "Ending",
+    "JobRequest",
+    "LostFence",
+    "MovedJob",
+    "Pass",
+    "cancel",
+    "change_schedule",
+    "claim",
+    "discard",
+    "discard_matching",
+    "dispatch",
+    "enqueue",
+    "enqueue_many",
+    "fail",
+    "fire_due_schedules",
+    "may_go_on",
+    "move",
+    "prune",
+    "register_worker",
+    "release",
+    "release_strays",
+    "replay",
+    "replay_matching",
+    "report_progress",
+    "retire_worker",
+    "retry",
+    "run_schedule_now",
+    "save_checkpoint",
+    "schedule_problems",
+    "snooze",
+    "stop",
+    "succeed",
+    "sync_schedules",
+]

@@ -1,0 +1,71 @@
+"""What operators do to jobs: cancel, replay, discard, prune."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from modules.jobs import domain
+from modules.jobs.domain import DEAD_LETTERS, State
+from modules.jobs.models import Job
+from modules.jobs.services._ledger import move
+
+CHUNK = 1_000
+
+
+def cancel(job_ids: Sequence[UUID]) -> int:
+    """Cancel jobs that have not started and ask running ones to stop at their next checkpoint; return how many."""
+    ids = list(job_ids)
+    cancelled = move(domain.CANCEL, where="id = ANY(%(ids)s)", params={"ids": ids})
+    running = Job.objects.filter(id__in=ids, state=State.RUNNING, cancel_requested_at__isnull=True)
+    return len(cancelled) + running.update(cancel_requested_at=timezone.now())
+
+
+def replay(job_ids: Sequence[UUID]) -> int:
+    """Run dead letters again from their first attempt; return how many there were. Others are left alone."""
+    return len(move(domain.REPLAY, where="id = ANY(%(ids)s)", params={"ids": list(job_ids)}))
+
+
+def discard(job_ids: Sequence[UUID]) -> int:
+    """Take dead letters off the list without running them; their history stays. Return how many there were."""
+    return len(move(domain.DISCARD, where="id = ANY(%(ids)s)", params={"ids": list(job_ids)}))
+
+
+def replay_matching(jobs: "QuerySet[Job]") -> int:
+    """Run again every dead letter of a query, in chunks; return how many."""
+    return _in_chunks(jobs, replay)
+
+
+def discard_matching(jobs: "QuerySet[Job]") -> int:
+    """Discard every dead letter of a query, in chunks; return how many."""
+    return _in_chunks(jobs, discard)
+
+
+def _in_chunks(jobs: "QuerySet[Job]", act: Any) -> int:
+    total = 0
+    dead = jobs.filter(state__in=DEAD_LETTERS).order_by("id").values_list("id", flat=True)
+    while ids := list(dead[:CHUNK]):
+        total += act(ids)
+        dead = dead.filter(id__gt=ids[-1])
+    return total
+
+
+def prune(*, ended_before: datetime, states: Sequence[State], limit: int = 10_000) -> int:
+    """Delete at most `limit` jobs of these ended states that ended before then; return how many went.
+
+    Safe to repeat: call again until it returns less than `limit`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """WITH old AS MATERIALIZED (
+                SELECT id FROM jobs_job WHERE state = ANY(%s) AND finished_at < %s
+                ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED),
+            history AS (DELETE FROM jobs_attempt WHERE job_id IN (SELECT id FROM old))
+            DELETE FROM jobs_job WHERE id IN (SELECT id FROM old)""",
+            [[str(state) for state in states], ended_before, limit],
+        )
+        return int(cursor.rowcount)

@@ -1,0 +1,123 @@
+"""The one door through which a job changes its state: row, attempt, log line and signal move together."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from modules.jobs.domain import Failure, Move, Outcome, State
+from modules.jobs.events import jobs_moved
+
+log = logging.getLogger("backroom.jobs")
+
+_FIELDS = ("id", "actor", "queue", "tenant_id", "state", "fence", "attempt", "max_attempts", "crashes")
+_COLUMNS = (*_FIELDS, "worker_id", "started_at")
+_LOUD = {"failed", "quarantined", "rescued", "replayed", "discarded", "cancelled", "stopped"}
+
+
+@dataclass(frozen=True)
+class MovedJob:
+    """A job after a move."""
+
+    id: UUID
+    actor: str
+    queue: str
+    tenant_id: int | None
+    state: str
+    fence: int
+    attempt: int
+    max_attempts: int
+    crashes: int
+    extra: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What the attempt's row keeps when a move ends a run."""
+
+    outcome: Outcome
+    failure: Failure | None = None
+    log: str = ""
+
+
+def move(
+    kind: Move,
+    *,
+    where: str,
+    params: dict[str, Any],
+    ending: Ending | None = None,
+    limit: int | None = None,
+    order: str = "",
+    returning: tuple[str, ...] = (),
+) -> list[MovedJob]:
+    """Move every job that is in one of the move's source states and fits `where`; return those that moved.
+
+    One statement: what another process moved meanwhile is not in the result. `where` is SQL of ours with
+    named parameters. With `limit`, the first in `order` are taken and rows that others hold are passed over.
+    """
+    values = {**params, **_ending_values(ending)}
+    with connection.cursor() as cursor:
+        cursor.execute(_sql(kind, where=where, limit=limit, order=order, returning=returning), values)
+        moved = [_moved(row, returning) for row in cursor.fetchall()]
+    if moved:
+        transaction.on_commit(lambda: _announce(kind, moved, ending), robust=True)
+    return moved
+
+
+def _sql(kind: Move, *, where: str, limit: int | None, order: str, returning: tuple[str, ...]) -> str:
+    sources = ", ".join(f"'{state}'" for state in kind.sources)
+    condition = f"state IN ({sources}) AND ({where})"
+    if limit is not None:
+        # An array, because a subquery under IN may be run again, and would then pass its limit.
+        condition = f"id = ANY(ARRAY(SELECT id FROM jobs_job WHERE {condition} {_some(limit, order)}))"
+    assignments = f", {kind.assignments}" if kind.assignments else ""
+    columns = ", ".join((*_COLUMNS, *returning))
+    # The parts are constants of this package; values travel as parameters.
+    update = f"UPDATE jobs_job SET state = '{kind.target}'{assignments} WHERE {condition} RETURNING {columns}"
+    noted = f", noted AS ({_INSERT_ATTEMPT})" if kind.ends_attempt else ""
+    return f"WITH moved AS ({update}){noted} SELECT * FROM moved"
+
+
+def _some(limit: int, order: str) -> str:
+    return f"{f'ORDER BY {order} ' if order else ''}LIMIT {limit:d} FOR UPDATE SKIP LOCKED"
+
+
+_INSERT_ATTEMPT = """
+    INSERT INTO jobs_attempt (job_id, number, worker_id, started_at, ended_at, outcome,
+                              error_type, error_message, traceback, log)
+    SELECT id, fence, worker_id, started_at, clock_timestamp(), %(outcome)s,
+           %(error_type)s, %(error_message)s, %(traceback)s, %(log)s
+    FROM moved"""
+
+
+def _ending_values(ending: Ending | None) -> dict[str, Any]:
+    if ending is None:
+        return {}
+    failure = ending.failure or Failure("", "")
+    return {
+        "outcome": ending.outcome,
+        "error_type": failure.error_type[:200],
+        "error_message": failure.error_message,
+        "traceback": failure.traceback,
+        "fingerprint": failure.fingerprint,
+        "log": ending.log,
+    }
+
+
+def _moved(row: tuple[Any, ...], returning: tuple[str, ...]) -> MovedJob:
+    values = dict(zip((*_COLUMNS, *returning), row, strict=True))
+    return MovedJob(**{name: values[name] for name in _FIELDS}, extra={name: values[name] for name in returning})
+
+
+def _announce(kind: Move, moved: list[MovedJob], ending: Ending | None) -> None:
+    level = logging.INFO if kind.name in _LOUD else logging.DEBUG
+    error = f" error={ending.failure.error_type}: {ending.failure.error_message}" if ending and ending.failure else ""
+    for job in moved:
+        log.log(
+            logging.WARNING if job.state in {State.FAILED, State.QUARANTINED} else level,
+            "job=%s actor=%s queue=%s tenant=%s start=%d attempt=%d/%d %s%s",
+            *(job.id, job.actor, job.queue, job.tenant_id, job.fence, job.attempt, job.max_attempts, kind.name, error),
+        )
+    jobs_moved.send_robust(sender=Move, move=kind.name, jobs=moved)

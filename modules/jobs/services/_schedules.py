@@ -1,0 +1,164 @@
+"""Schedules: a due time is a unique row, written in one transaction with the job that it sends."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from modules.jobs.domain import ALIVE, InvalidSchedule, check_times, due_times
+from modules.jobs.models import Job, JobSchedule, ScheduleFiring
+from modules.jobs.registry import InvalidArguments, UnknownActor, all_schedules, get_spec
+from modules.jobs.services._enqueue import enqueue
+
+ON_TIME = timedelta(minutes=5)  # a run this late was not missed
+CATCH_UP_WINDOW = timedelta(days=7)  # what is older is not caught up, whatever the policy
+
+Outcome = ScheduleFiring.Outcome
+
+
+def sync_schedules(*, now: datetime) -> int:
+    """Bring the code's defaults into the database and return how many there are; operators' changes stay."""
+    declared = all_schedules()
+    for schedule in declared:
+        defaults = {
+            "actor": schedule.actor,
+            "description": schedule.description,
+            "default_cron": schedule.cron,
+            "default_timezone": schedule.timezone,
+            "default_options": dict(schedule.options),
+            "default_is_enabled": schedule.is_enabled,
+        }
+        first = {"evaluated_until": now, "overlap": schedule.overlap, "catch_up": schedule.catch_up}
+        JobSchedule.objects.update_or_create(key=schedule.key, defaults=defaults, create_defaults={**defaults, **first})
+    keys = [schedule.key for schedule in declared]
+    gone = JobSchedule.objects.exclude(key__in=keys)
+    gone.update(default_is_enabled=False, is_enabled=None, problem="No module declares this schedule any more.")
+    return len(declared)
+
+
+def schedule_problems(*, actor: str, cron: str, timezone: str, options: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is wrong, by the name of the field; empty when the schedule can run."""
+    problems: dict[str, str] = {}
+    try:
+        check_times(cron, timezone)
+    except InvalidSchedule as error:
+        problems["timezone" if "time zone" in str(error) else "cron"] = str(error)
+    try:
+        get_spec(actor).bind((), dict(options))
+    except UnknownActor as error:
+        problems["actor"] = str(error)
+    except InvalidArguments as error:
+        problems["options"] = str(error)
+    return problems
+
+
+def change_schedule(schedule: JobSchedule, *, now: datetime) -> None:
+    """Save an operator's changes; the new times count from now on, so nothing fires for the past."""
+    schedule.evaluated_until = now
+    schedule.problem = ""
+    schedule.save()
+
+
+def run_schedule_now(*, key: str, now: datetime) -> UUID:
+    """Send the schedule's job at once, whatever its times, and return the job's id."""
+    with transaction.atomic():
+        schedule = JobSchedule.objects.select_for_update().get(key=key)
+        return _fire(schedule, due_at=now, now=now)
+
+
+def fire_due_schedules(*, now: datetime) -> list[UUID]:
+    """Send the job of every schedule that is due and return their ids.
+
+    Safe to repeat and to run in many processes: each schedule is held by one of them, and a due time that
+    is already in the database fires no second time. A schedule that cannot run is marked and passed over.
+    """
+    sent = []
+    for key in JobSchedule.objects.order_by("key").values_list("key", flat=True):
+        with transaction.atomic():
+            held = JobSchedule.objects.select_for_update(skip_locked=True).filter(key=key).first()
+            if held is not None and held.runs:
+                sent += _evaluate(held, now=now)
+    return sent
+
+
+def _evaluate(schedule: JobSchedule, *, now: datetime) -> list[UUID]:
+    after = max(schedule.evaluated_until, now - CATCH_UP_WINDOW)
+    try:
+        due = due_times(schedule.effective_cron, schedule.effective_timezone, after=after, until=now)
+    except InvalidSchedule as error:
+        _mark(schedule, str(error))
+        return []
+    if not due:
+        return []
+    run, missed = _choose(schedule, due, now=now)
+    if missed:
+        _record(schedule, missed[-1], Outcome.MISSED, now=now, reason=f"{len(missed)} due times passed unused.")
+    schedule.evaluated_until = due[-1]
+    schedule.save(update_fields=["evaluated_until"])
+    return [job_id for due_at in run if (job_id := _fire_due(schedule, due_at, now=now))]
+
+
+def _choose(schedule: JobSchedule, due: list[datetime], *, now: datetime) -> tuple[list[datetime], list[datetime]]:
+    """Return which due times run and which were missed, by the schedule's catch-up policy."""
+    if schedule.catch_up == JobSchedule.CatchUp.ALL:
+        return due, []
+    is_late = now - due[-1] > ON_TIME
+    if is_late and schedule.catch_up == JobSchedule.CatchUp.NONE:
+        return [], due
+    return due[-1:], due[:-1]
+
+
+def _fire_due(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> UUID | None:
+    problems = schedule_problems(
+        actor=schedule.actor,
+        cron=schedule.effective_cron,
+        timezone=schedule.effective_timezone,
+        options=schedule.effective_options,
+    )
+    if problems:
+        _mark(schedule, " ".join(problems.values()))
+        _record(schedule, due_at, Outcome.UNSUPPORTED, now=now, reason=schedule.problem)
+        return None
+    if schedule.overlap == JobSchedule.Overlap.SKIP and _is_running(schedule):
+        _record(schedule, due_at, Outcome.OVERLAPPED, now=now, reason=f"Job {schedule.last_job_id} has not ended.")
+        return None
+    if ScheduleFiring.objects.filter(schedule=schedule, due_at=due_at).exists():
+        return None
+    return _fire(schedule, due_at=due_at, now=now)
+
+
+def _fire(schedule: JobSchedule, *, due_at: datetime, now: datetime) -> UUID:
+    job_id = enqueue(schedule.actor, kwargs=schedule.effective_options, tags=[f"schedule:{schedule.key}"])
+    _record(schedule, due_at, Outcome.FIRED, now=now, job_id=job_id)
+    schedule.last_job_id, schedule.last_fired_at, schedule.problem = job_id, now, ""
+    schedule.save(update_fields=["last_job_id", "last_fired_at", "problem"])
+    return job_id
+
+
+def _is_running(schedule: JobSchedule) -> bool:
+    if schedule.last_job_id is None:
+        return False
+    return Job.objects.filter(id=schedule.last_job_id, state__in=ALIVE).exists()
+
+
+def _mark(schedule: JobSchedule, problem: str) -> None:
+    schedule.problem = problem[:500]
+    schedule.save(update_fields=["problem"])
+
+
+def _record(
+    schedule: JobSchedule,
+    due_at: datetime,
+    outcome: Outcome,
+    *,
+    now: datetime,
+    reason: str = "",
+    job_id: UUID | None = None,
+) -> None:
+    ScheduleFiring.objects.get_or_create(
+        schedule=schedule,
+        due_at=due_at,
+        defaults={"fired_at": now, "outcome": outcome, "reason": reason[:500], "job_id": job_id},
+    )
