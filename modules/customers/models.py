@@ -9,7 +9,7 @@ from modules.kernel.tenancy import tenant_manager
 from modules.orders.models import Order, SalesChannel
 
 
-class Customer(models.Model):
+class Customer(models.Model):  # type: ignore[django-manager-missing] # its class is made at run time
     """Somebody who buys, across all of a tenant's shops.
 
     The e-mail is not unique: two accounts of a shop may share one, and then it identifies neither.
@@ -22,7 +22,7 @@ class Customer(models.Model):
     phone = models.TextField(_("phone"), blank=True)
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["Customer"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("customer")
@@ -43,7 +43,7 @@ class CustomerAccount(models.Model):
     )
     guid = models.TextField(_("GUID in the shop"))
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["CustomerAccount"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("customer account")
@@ -70,7 +70,7 @@ class CustomerOrder(models.Model):
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="order_links", verbose_name=_("customer"))
     linked_by = models.CharField(_("linked by"), max_length=10, choices=LinkedBy)
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["CustomerOrder"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("customer's order")
@@ -101,7 +101,7 @@ class CustomerMetrics(models.Model):
     last_order_at = models.DateTimeField(_("last order"), null=True, blank=True)
     recalculated_at = models.DateTimeField(_("recalculated"))
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["CustomerMetrics"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("customer metrics")

@@ -1,12 +1,14 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection, transaction
 
 from modules.customers import selectors
 from modules.customers.domain import AttachResult, OrderIdentity, Person, Resolution, resolve_customers
 from modules.customers.models import Customer, CustomerAccount, CustomerOrder
+from modules.jobs import services as job_services
 from modules.orders.models import Order
 
 _RECALCULATE = """
@@ -64,7 +66,7 @@ def attach_orders(*, tenant_id: int, order_ids: Collection[int], now: datetime) 
         _wait_for_turn(tenant_id)
         orders = list(_orders(tenant_id, order_ids))
         alive = [_identity(order) for order in orders if order.deleted_at is None]
-        accounts, persons = selectors.stored_persons(alive)
+        accounts, persons = selectors.stored_persons(tenant_id=tenant_id, orders=alive)
         found = resolve_customers(alive, accounts=accounts, persons=persons)
         _store_persons(tenant_id, found, orders={order.pk: order for order in orders})
         owners = {order.pk: order.customer_link.customer_id for order in orders if hasattr(order, "customer_link")}
@@ -80,6 +82,12 @@ def attach_orders(*, tenant_id: int, order_ids: Collection[int], now: datetime) 
     )
 
 
+def request_attachment(*, tenant_id: int, order_ids: Collection[int]) -> UUID:
+    """Send the job that attaches these orders; return its id. It commits with the caller's transaction."""
+    kwargs = {"tenant_id": tenant_id, "order_ids": list(order_ids)}
+    return job_services.enqueue("customers.attach_orders", kwargs=kwargs, tenant_id=tenant_id)
+
+
 def recalculate_metrics(*, tenant_id: int, customer_ids: Collection[int], now: datetime) -> None:
     """Make the metrics of these customers what their orders say; rows that say so already are not written.
 
@@ -88,6 +96,22 @@ def recalculate_metrics(*, tenant_id: int, customer_ids: Collection[int], now: d
     with transaction.atomic():
         _wait_for_turn(tenant_id)
         _recalculate(tenant_id, customer_ids, now=now)
+
+
+def attach_next(*, tenant_id: int, after_id: int, limit: int, now: datetime) -> int | None:
+    """Attach at most `limit` orders without a customer above `after_id`; return the last id, None at the end."""
+    ids = selectors.orders_to_attach(tenant_id=tenant_id, after_id=after_id, limit=limit)
+    if ids:
+        attach_orders(tenant_id=tenant_id, order_ids=ids, now=now)
+    return ids[-1] if len(ids) == limit else None
+
+
+def recalculate_next(*, tenant_id: int, after_id: int, limit: int, now: datetime) -> int | None:
+    """Recalculate at most `limit` customers above `after_id`; return the last id, None at the end."""
+    ids = selectors.customer_ids(tenant_id=tenant_id, after_id=after_id, limit=limit)
+    if ids:
+        recalculate_metrics(tenant_id=tenant_id, customer_ids=ids, now=now)
+    return ids[-1] if len(ids) == limit else None
 
 
 def _wait_for_turn(tenant_id: int) -> None:
@@ -100,7 +124,7 @@ def _orders(tenant_id: int, order_ids: Collection[int]) -> Iterable[Order]:
     needed = ("channel_id", "customer_guid", "email", "email_normalized", "full_name", "phone", "deleted_at")
     orders = Order.objects.filter(tenant_id=tenant_id, id__in=order_ids).select_related("customer_link")
     links = ("customer_link__customer_id", "customer_link__linked_by", "customer_link__order_id")
-    return orders.only(*needed, *links).order_by("id")  # type: ignore[no-any-return]
+    return orders.only(*needed, *links).order_by("id")
 
 
 def _identity(order: Order) -> OrderIdentity:
@@ -117,7 +141,7 @@ def _store_persons(tenant_id: int, found: Resolution, *, orders: Mapping[int, Or
     for person, customer in zip(found.new_persons, made, strict=True):
         person.customer_id = customer.pk
     CustomerAccount.objects.bulk_create(
-        CustomerAccount(tenant_id=tenant_id, customer_id=person.customer_id, channel_id=channel_id, guid=guid)
+        CustomerAccount(tenant_id=tenant_id, customer_id=_id_of(person), channel_id=channel_id, guid=guid)
         for (channel_id, guid), person in found.new_accounts.items()
     )
 
