@@ -96,6 +96,8 @@ class Shop:
         self.lock = threading.RLock()
         self._sort_key, self._is_descending = LIST_ORDERS[list_order]
         self._opened_with = tuple(orders)
+        self._listed: list[Order] | None = None
+        self._selected: dict[Hashable, list[Order]] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -203,8 +205,8 @@ class Shop:
         return order.code
 
     def _forget_lists(self) -> None:
-        self._listed: list[Order] | None = None
-        self._selected: dict[Hashable, list[Order]] = {}
+        self._listed = None
+        self._selected.clear()
 
     def _next_code(self, now: datetime) -> str:
         """Return the code after the highest purely numeric one, or the first of this year."""
