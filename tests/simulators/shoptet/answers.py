@@ -9,6 +9,9 @@ Json = dict[str, Any]
 JSON_TYPE = "application/json; charset=utf-8"
 HTML_TYPE = "text/html"
 
+# Not ASCII only: U+2028 and emoji travel raw, as the most surprising shop would send them.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 @dataclass(slots=True)
 class Reply:
@@ -28,14 +31,14 @@ class ApiError(Exception):
         self.status, self.code, self.message, self.instance = status, code, message, instance
 
 
-def envelope(data: Any, request_id: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    return _reply({"data": data, "errors": None, "metadata": {"requestId": request_id}}, status, headers)
+def envelope(data: Json, *, request_id: str) -> Reply:
+    return _reply({"data": data, "errors": None, "metadata": {"requestId": request_id}}, status=200, headers={})
 
 
-def refusal(error: ApiError, request_id: str, *, headers: Mapping[str, str] | None = None) -> Reply:
+def refusal(error: ApiError, *, request_id: str, headers: Mapping[str, str]) -> Reply:
     errors = [{"errorCode": error.code, "message": error.message, "instance": error.instance}]
     content = {"data": None, "errors": errors, "metadata": {"requestId": request_id}}
-    return _reply(content, error.status, headers)
+    return _reply(content, status=error.status, headers=headers)
 
 
 def html_page(status: int, title: str) -> Reply:
@@ -48,7 +51,5 @@ def html_page(status: int, title: str) -> Reply:
     return Reply(status, page.encode(), HTML_TYPE)
 
 
-def _reply(content: Json, status: int, headers: Mapping[str, str] | None) -> Reply:
-    # Not ASCII only: U+2028 and emoji travel raw, as the most surprising shop would send them.
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Reply(status, body, headers=dict(headers or {}))
+def _reply(content: Json, *, status: int, headers: Mapping[str, str]) -> Reply:
+    return Reply(status, _ENCODER.encode(content).encode(), headers=dict(headers))
