@@ -216,6 +216,7 @@ class OrderRun:
         with transaction.atomic():
             cursors.move_cursor(self.hold, to=window.changed_to)
             executions.close_execution(self.execution, status=executions.Status.COMPLETED, finished_at=clock.now())
+            executions.tell_shop(self.shop, last_error="", paused_until=None)
 
 
 def _read_rows(page: domain.Page) -> tuple[list[domain.ListedOrder], list[executions.Unreadable]]:
