@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -141,7 +142,7 @@ def _every_minute() -> None:
 
 def _schedules(clockwork: subprocess.Popen[bytes], findings: Path) -> Verdict:
     """R11: what the virtual clock found, and the minutes of the real one while schedulers were killed."""
-    found = json.loads(findings.read_text(encoding="utf-8")) if clockwork.poll() == 0 else _UNFINISHED
+    found: dict[str, Any] = json.loads(findings.read_text(encoding="utf-8")) if clockwork.poll() == 0 else _UNFINISHED
     due = [row[0] for row in query(_MINUTES)]
     missing = sum(later - earlier != timedelta(minutes=1) for earlier, later in pairwise(due))
     wrong = "; ".join(found["wrong"])
@@ -153,6 +154,6 @@ def _schedules(clockwork: subprocess.Popen[bytes], findings: Path) -> Verdict:
     )
 
 
-_UNFINISHED = {"fired": 0, "wrong": ["the virtual clock did not come to its end"]}
+_UNFINISHED: dict[str, Any] = {"fired": 0, "wrong": ["the virtual clock did not come to its end"]}
 _MINUTES = f"""SELECT due_at FROM jobs_schedulefiring JOIN jobs_job ON jobs_job.id = job_id
     WHERE outcome = 'fired' AND actor = '{MINUTE}' AND state = 'succeeded' ORDER BY due_at"""

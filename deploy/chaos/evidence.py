@@ -52,8 +52,8 @@ def gather(*, account: Path, external: Path, log_file: Path) -> Evidence:
     return Evidence(
         confirmed=frozenset(int(line) for line in _lines(account)),
         kept=frozenset(row[0] for row in query("SELECT number FROM chaos_batch")),
-        jobs=[FoundJob(*row) for row in query(_JOBS)],
-        runs=[FoundRun(*row) for row in query(_RUNS)],
+        jobs=[FoundJob(*row) for row in query(_JOBS, LOAD_END)],
+        runs=[FoundRun(*row) for row in query(_RUNS, LOAD_END)],
         rows=[row[0] for row in query("SELECT number FROM chaos_effect WHERE number < %s", LOAD_END)],
         lines=[number for line in _lines(external) if (number := int(line.split()[0])) < LOAD_END],
         refused_writes=sum("is no longer the one that counts" in line for line in _lines(log_file)),
@@ -70,9 +70,9 @@ _RUNS = f"""SELECT job_id::text, jobs_attempt.number, jobs_attempt.started_at, e
 
 
 def query(sql: str, *params: Any) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement that has `%s` for each parameter; those of _JOBS and _RUNS is LOAD_END."""
+    """Return the rows of a statement with `%s` for each parameter; raises DatabaseError."""
     with connection.cursor() as cursor:
-        cursor.execute(sql, params or ([LOAD_END] if "%s" in sql else None))
+        cursor.execute(sql, params or None)
         return list(cursor.fetchall())
 
 

@@ -45,7 +45,7 @@ class Probes:
         return Verdict(
             code="R13",
             claim=f"undisturbed: at least {RATE_FLOOR} jobs a second, no crash seen",
-            figure=f"{len(jobs):,} jobs, {rate:,.0f} a second, {crashed} crashes; others took {meter.foreign:.0%} of the CPU",
+            figure=f"{rate:,.0f} jobs a second, {crashed} crashes; others took {meter.foreign:.0%} of the CPU",
             holds=rate >= RATE_FLOOR * (1 - meter.foreign) and crashed == 0 and not self._wrong(jobs),
             offenders=self._wrong(jobs),
         )

@@ -44,7 +44,8 @@ def environment(data: Path, *, bell_seconds: int) -> dict[str, str]:
         "BROKER_URL": redis_url,
         "JOBS_LEASE_SECONDS": str(LEASE_SECONDS),
         "JOBS_BELL_SECONDS": str(bell_seconds),
-        "dramatiq_worker_timeout": "100",
+        "dramatiq_worker_timeout": "100",  # ms between two looks at an empty queue
+        "dramatiq_restart_delay": "500",  # ms before a consumer that lost Redis tries again
         "PYTHONUNBUFFERED": "1",
         FILE: str(data / "external.txt"),
     }
@@ -108,6 +109,13 @@ class Rig:
             return spawn(program, owner=self.data, output=output.fileno())
 
 
+def database_answers() -> bool:
+    """Return True; raises DatabaseError while PostgreSQL is away."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
+
+
 def _holds(condition: Callable[[], bool]) -> bool:
     try:
         return condition()
@@ -118,7 +126,7 @@ def _holds(condition: Callable[[], bool]) -> bool:
 
 def _is_at_work(process: psutil.Process) -> bool:
     with suppress(psutil.Error):
-        return str(process.status()) != psutil.STATUS_ZOMBIE
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
     return False
 
 
@@ -156,18 +164,17 @@ def prepare(rig: Rig) -> None:
 
 def start(rig: Rig) -> None:
     """Start the workers and the schedulers and wait until they are at work. Raises UnableToStart."""
-    rig.supervisor.start(*(_worker(name, rig.surroundings) for name in WORKERS))
+    start_workers(rig, "config.workers", "deploy.chaos.actors", "--queues", "high", "default")
     rig.supervisor.start(*(_scheduler(name, rig.surroundings) for name in SCHEDULERS))
     if not rig.wait_until(lambda: rig.workers_alive() >= len(WORKERS), seconds=60):
         raise UnableToStart(f"The workers did not start; see {rig.log_file}.")
 
 
-def _worker(name: str, surroundings: Mapping[str, str]) -> Program:
+def start_workers(rig: Rig, *arguments: str) -> None:
+    """Start `dramatiq` with the arguments, once for each name in WORKERS."""
     numbers = ["--processes", "1", "--threads", str(THREADS), "--worker-shutdown-timeout", str(SHUTDOWN_SECONDS * 1000)]
-    modules = ["config.workers", "deploy.chaos.actors"]
-    return _program(
-        name, "-m", "dramatiq", *modules, *numbers, "--queues", "high", "default", surroundings=surroundings
-    )
+    order = ["-m", "dramatiq", *numbers, *arguments]
+    rig.supervisor.start(*(_program(name, *order, surroundings=rig.surroundings) for name in WORKERS))
 
 
 def _scheduler(name: str, surroundings: Mapping[str, str]) -> Program:
