@@ -52,14 +52,24 @@ def start_shop(supervisor: Supervisor, *, data: Path, surroundings: Mapping[str,
 
 def workers(surroundings: Mapping[str, str]) -> list[Program]:
     """Return a master for each pool of the settings, and the scheduler."""
-    limits = ["--processes", "1", "--threads", "8", "--worker-shutdown-timeout", str(WORKER_SHUTDOWN_SECONDS * 1000)]
     pools: Mapping[str, list[str]] = JOBS["POOLS"]
-    masters = [
-        _program(name, "-m", "dramatiq", "config.workers", *limits, "--queues", *queues, surroundings=surroundings)
-        for name, queues in pools.items()
-    ]
+    masters = [_pool(name, queues, surroundings=surroundings) for name, queues in pools.items()]
     scheduler = "import sys, periodiq; sys.exit(periodiq.entrypoint())"  # the package has no __main__
     return [*masters, _program("scheduler", "-c", scheduler, "config.workers", surroundings=surroundings)]
+
+
+def _pool(name: str, queues: list[str], *, surroundings: Mapping[str, str]) -> Program:
+    threads = str(JOBS["POOL_THREADS"].get(name, 8))
+    limits = [
+        "--processes",
+        "1",
+        "--threads",
+        threads,
+        "--worker-shutdown-timeout",
+        str(WORKER_SHUTDOWN_SECONDS * 1000),
+    ]
+    command = ["-m", "dramatiq", "config.workers", *limits, "--queues", *queues]
+    return _program(name, *command, surroundings=surroundings)
 
 
 def web(port: int, *, surroundings: Mapping[str, str]) -> Program:
