@@ -18,10 +18,10 @@ def run() -> int:
 
     The next run goes on with the same data.
     """
-    data, log = env.data_dir(), Log(sys.stdout)
+    data, port, log = env.data_dir(), product.web_port(), Log(sys.stdout)
     try:
         with servers.running(data=data, log=log) as supervisor:
-            welcome = _start(supervisor, data=data)
+            welcome = _start(supervisor, data=data, port=port)
             supervisor.wait(FIRST_WORDS_SECONDS)
             log.say(welcome)
             supervisor.watch(lambda: False, seconds=3600)
@@ -30,9 +30,9 @@ def run() -> int:
     return 0
 
 
-def _start(supervisor: Supervisor, *, data: Path) -> str:
+def _start(supervisor: Supervisor, *, data: Path, port: int) -> str:
     """Start everything; return what a newcomer wants to know."""
-    port, surroundings = product.web_port(), product.environment(data)
+    surroundings = product.environment(data)
     product.prepare(supervisor, surroundings=surroundings)
     if not (env.ROOT / ".static").exists() or not env.flag("DEBUG", default=True):
         supervisor.run(product.manage("collectstatic", "--noinput", "-v", "0", surroundings=surroundings))
