@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 from pathlib import Path
+from urllib.parse import quote
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -52,21 +53,25 @@ def data_dir() -> Path:
 def socket_dir(data: Path | None = None) -> Path:
     """Return the folder of the embedded servers' sockets, the same for every process of one data folder.
 
-    It is outside the data folder where that path would be too long for a socket, or closed to the plain
-    user that PostgreSQL runs as when root starts it.
+    It is inside the data folder, where no other user can put one first, unless that path would be too
+    long for a socket.
     """
-    name = hashlib.sha256(str(data or data_dir()).encode()).hexdigest()[:12]
-    folder = Path(tempfile.gettempdir()) / f"backroom-{name}"
-    if len(str(folder)) > MAX_SOCKET_PATH:
-        raise ImproperlyConfigured(f"TMPDIR is too long for a socket: {folder}")
-    return folder
+    data = data or data_dir()
+    inside = data / "run"
+    if len(str(inside).encode()) <= MAX_SOCKET_PATH:
+        return inside
+    name = hashlib.sha256(str(data).encode()).hexdigest()[:12]
+    outside = Path(tempfile.gettempdir()) / f"backroom-{name}"
+    if len(str(outside).encode()) > MAX_SOCKET_PATH:
+        raise ImproperlyConfigured(f"TMPDIR is too long for a socket: {outside}")
+    return outside
 
 
-def embedded_database_url() -> str:
+def embedded_database_url(data: Path | None = None) -> str:
     """Return the address of the PostgreSQL that `make run` brings up; nothing listens on a port."""
-    return f"postgres://backroom@/backroom?host={socket_dir()}"
+    return f"postgres://backroom@/backroom?host={quote(str(socket_dir(data)))}"
 
 
-def embedded_redis_url() -> str:
+def embedded_redis_url(data: Path | None = None, *, database: int = 0) -> str:
     """Return the address of the Redis that `make run` brings up."""
-    return f"unix://{socket_dir() / 'redis.sock'}"
+    return f"unix://{quote(str(socket_dir(data) / 'redis.sock'))}?db={database}"

@@ -1,0 +1,74 @@
+"""`python -m deploy.local`: the whole product, its demonstration, or its servers alone."""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from config import env
+from deploy.local import folder, servers
+from deploy.local.log import Log
+from deploy.local.processes import UnableToStart, end_with_parent
+from deploy.local.supervisor import Stopped, Supervisor
+
+
+def main(arguments: list[str]) -> int:
+    """Do what the command line says; return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.action(options)
+    except UnableToStart as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    alone = actions.add_parser("servers", help="run a command beside PostgreSQL and Redis, then stop them")
+    alone.add_argument("--ephemeral", action="store_true", help="quick and forgetful, for tests")
+    alone.add_argument("command", nargs="+", metavar="CMD", help="after --, with its arguments")
+    alone.set_defaults(action=_servers)
+    return parser
+
+
+def _servers(options: argparse.Namespace) -> int:
+    with ExitStack() as stack:
+        data = stack.enter_context(folder.temporary()) if options.ephemeral else env.data_dir()
+        data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        stream = stack.enter_context((data / "servers.log").open("a", encoding="utf-8"))
+        running = servers.running(data=data, log=Log(stream), ephemeral=options.ephemeral)
+        try:
+            supervisor = stack.enter_context(running)
+        except Stopped as stop:
+            return 128 + stop.number
+        return _run_beside(supervisor, options.command, data=data)
+
+
+def _run_beside(supervisor: Supervisor, command: list[str], *, data: Path) -> int:
+    """Run `command` on our terminal; return its exit code as a shell would."""
+    parent = os.getpid()
+    try:
+        process = subprocess.Popen(  # noqa: S603 -- running what the caller typed is the purpose
+            command,
+            env=servers.environment(data),
+            preexec_fn=lambda: end_with_parent(signal.SIGTERM, parent=parent),  # noqa: PLW1509 -- one thread
+        )
+    except OSError as error:
+        raise UnableToStart(f"Cannot run {command[0]}: {error.strerror}.") from error
+    while process.poll() is None:
+        try:
+            supervisor.watch(lambda: process.poll() is not None)
+        except Stopped as stop:
+            # A terminal's Ctrl-C reaches the command by itself.
+            if stop.number != signal.SIGINT or not sys.stdin.isatty():
+                process.send_signal(stop.number)
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
