@@ -1,0 +1,39 @@
+"""What every test may use; nothing here is clever about a module."""
+
+import pytest
+
+from modules.jobs.engine.foreground import foreground_worker, work
+from tests.support import actors
+
+
+@pytest.fixture
+def drain(transactional_db):
+    """Run every ready job in this process, as a worker would; return how many ran."""
+    return work
+
+
+@pytest.fixture
+def worker(transactional_db):
+    """Let this process hold a lease, so that it may claim jobs."""
+    with foreground_worker():
+        yield
+
+
+@pytest.fixture
+def effects():
+    """What the test actors did, in order."""
+    actors.effects.clear()
+    return actors.effects
+
+
+@pytest.fixture(autouse=True)
+def _empty_broker(request):
+    """Start with empty lanes where a test sends jobs for real."""
+    if "transactional_db" in request.fixturenames:
+        import dramatiq
+
+        from modules.jobs import clients
+
+        clients._silent_until = 0.0
+        clients._full_until.clear()
+        dramatiq.get_broker().bell_client.flushdb()

@@ -1,0 +1,130 @@
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modules.jobs.domain import (
+    ENDED,
+    ExponentialBackoff,
+    Failure,
+    InvalidSchedule,
+    State,
+    TableBackoff,
+    allowed_steps,
+    due_times,
+    next_times,
+)
+
+PRAGUE = ZoneInfo("Europe/Prague")
+
+
+def prague(text):
+    return datetime.fromisoformat(text).replace(tzinfo=PRAGUE)
+
+
+def local(times):
+    return [f"{due.astimezone(PRAGUE):%m-%d %H:%M %z}" for due in times]
+
+
+def test_the_database_allows_exactly_the_steps_of_the_domain():
+    guard = import_module("modules.jobs.migrations.0002_guard_states")
+
+    assert sorted(guard.STEPS) == sorted(f"{source}>{target}" for source, target in allowed_steps())
+
+
+def test_an_ended_job_starts_again_only_as_a_replayed_dead_letter():
+    again = {(source, target) for source, target in allowed_steps() if source in ENDED and target not in ENDED}
+
+    assert again == {(State.FAILED, State.QUEUED), (State.QUARANTINED, State.QUEUED)}
+
+
+@given(st.integers(min_value=1, max_value=10_000))
+def test_exponential_backoff_grows_to_its_cap_and_spreads(failures):
+    delay = ExponentialBackoff(base_seconds=15, cap_seconds=3600, jitter=0.25).delay(failures)
+
+    base = min(15 * 2 ** min(failures - 1, 40), 3600)
+    assert timedelta(seconds=base) <= delay <= timedelta(seconds=base * 1.25)
+
+
+def test_table_backoff_follows_its_table_and_repeats_the_last():
+    table = TableBackoff([300, 900, 3600])
+
+    assert [table.delay(n).total_seconds() for n in (1, 2, 3, 4)] == [300, 900, 3600, 3600]
+
+
+def test_errors_of_one_cause_share_a_fingerprint():
+    def failure(message, kind=ValueError):
+        try:
+            raise kind(message)
+        except Exception as error:  # noqa: BLE001
+            return Failure.of(error)
+
+    same = failure("order 'A-1' of shop 12 timed out after 30 s")
+    assert failure("order 'B-77' of shop 9 timed out after 31 s").fingerprint == same.fingerprint
+    assert failure("order 'A-1' of shop 12 was refused").fingerprint != same.fingerprint
+    assert failure("order 'A-1' of shop 12 timed out after 30 s", KeyError).fingerprint != same.fingerprint
+
+
+def test_an_error_is_kept_without_nul_and_within_bounds():
+    try:
+        raise ValueError("a\0" + "b" * 5_000)
+    except ValueError as error:
+        failure = Failure.of(error)
+
+    assert failure.error_message == "a" + "b" * 1_998
+    assert "\0" not in failure.traceback
+
+
+@pytest.mark.parametrize("cron", ["0 0 * * 0", "0 0 * * 7", "0 0 * * sun", "@weekly"])
+def test_sunday_is_sunday_however_it_is_written(cron):
+    times = next_times(cron, "Europe/Prague", after=prague("2026-11-23 12:00"), count=3)
+
+    assert [due.astimezone(PRAGUE).strftime("%a %d.%m. %H:%M") for due in times] == [
+        "Sun 29.11. 00:00",
+        "Sun 06.12. 00:00",
+        "Sun 13.12. 00:00",
+    ]
+
+
+def test_a_night_run_in_the_hour_that_is_skipped_comes_right_after_the_gap_once():
+    due = due_times("30 2 * * *", "Europe/Prague", after=prague("2026-03-28 12:00"), until=prague("2026-03-30 12:00"))
+
+    assert local(due) == ["03-29 03:00 +0200", "03-30 02:30 +0200"]
+
+
+def test_a_run_at_the_end_of_the_gap_is_not_lost():
+    due = due_times("0 3 * * *", "Europe/Prague", after=prague("2026-03-28 12:00"), until=prague("2026-03-30 12:00"))
+
+    assert local(due) == ["03-29 03:00 +0200", "03-30 03:00 +0200"]
+
+
+def test_a_night_run_in_the_hour_that_comes_twice_comes_once():
+    due = due_times("30 2 * * *", "Europe/Prague", after=prague("2026-10-24 12:00"), until=prague("2026-10-26 12:00"))
+
+    assert local(due) == ["10-25 02:30 +0200", "10-26 02:30 +0100"]
+
+
+def test_a_quarter_hourly_run_goes_on_through_the_hour_that_comes_twice():
+    due = due_times("*/15 * * * *", "Europe/Prague", after=prague("2026-10-25 01:59"), until=prague("2026-10-25 03:00"))
+
+    assert len(due) == 9
+    assert {later - earlier for earlier, later in zip(due, due[1:], strict=False)} == {timedelta(minutes=15)}
+
+
+@pytest.mark.parametrize(
+    ("cron", "timezone", "word"),
+    [
+        ("60 * * * *", "Europe/Prague", "60 * * * *"),
+        ("* * *", "Europe/Prague", "five fields"),
+        ("every day", "Europe/Prague", "every day"),
+        ("0 0 31 2 *", "Europe/Prague", "0 0 31 2 *"),
+        ("* * * * *", "Europe/Praha", "Europe/Praha"),
+        ("* * * * *", "../etc/passwd", "time zone"),
+    ],
+)
+def test_a_schedule_that_nobody_can_follow_is_refused_with_its_reason(cron, timezone, word):
+    with pytest.raises(InvalidSchedule, match=word.replace("*", r"\*")):
+        next_times(cron, timezone, after=datetime(2026, 1, 1, tzinfo=UTC), count=1)

@@ -1,0 +1,83 @@
+"""Actors for the platform's own tests; a worker process loads them as `dramatiq config.workers tests.support.actors`."""
+
+import os
+import signal
+import time
+from typing import Any
+
+from django.db import connection
+
+from modules.jobs.domain import PermanentError, Snooze, TableBackoff
+from modules.jobs.engine import actor, context
+
+effects: list[Any] = []
+
+
+class Refused(Exception):
+    """An error that an actor names in `throws`."""
+
+
+@actor(actor_name="tests.note", queue_name="default", max_retries=2, backoff=TableBackoff([0]))
+def note(*, word: str, seconds: float = 0) -> str:
+    """Leave a trace and return it."""
+    time.sleep(seconds)
+    effects.append(word)
+    return word
+
+
+@actor(actor_name="tests.write", queue_name="default", max_retries=2, backoff=TableBackoff([0]))
+def write(*, word: str, seconds: float = 0) -> None:
+    """Leave a row in the table that the test made, before and after a rest."""
+    time.sleep(seconds)
+    _row(word)
+
+
+@actor(actor_name="tests.write_atomically", queue_name="default", max_retries=2, atomic=True, backoff=TableBackoff([0]))
+def write_atomically(*, word: str, seconds: float = 0, error: bool = False) -> None:
+    """Leave a row that commits with the job's completion."""
+    _row(word)
+    time.sleep(seconds)
+    if error:
+        raise ValueError("after the row")
+
+
+@actor(actor_name="tests.fail", queue_name="default", max_retries=2, backoff=TableBackoff([0]), throws=(Refused,))
+def fail(*, kind: str = "ordinary", message: str = "no luck") -> None:
+    """Raise what was asked for."""
+    effects.append(kind)
+    raise {"ordinary": ValueError, "permanent": PermanentError, "throws": Refused}[kind](message)
+
+
+@actor(actor_name="tests.snooze", queue_name="default", max_retries=0)
+def snooze(*, seconds: float) -> None:
+    """Ask to run later, always."""
+    raise Snooze(seconds, "the shop is busy")
+
+
+@actor(actor_name="tests.step", queue_name="default", max_retries=0)
+def step(*, steps: int, seconds: float = 0) -> int:
+    """Count up from the last checkpoint, telling how far it is."""
+    start = context.saved_checkpoint() or 0
+    for done in range(start, steps):
+        time.sleep(seconds)
+        context.log(f"step {done + 1}")
+        context.checkpoint(done + 1)
+        context.progress(done + 1, steps, "stepping")
+    return steps - int(start)
+
+
+@actor(actor_name="tests.send_more", queue_name="default", max_retries=0)
+def send_more(*, word: str) -> None:
+    """Send another job from inside this one."""
+    note.send(word=word)
+
+
+@actor(actor_name="tests.die", queue_name="default", max_retries=0)
+def die() -> None:
+    """Kill the worker."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _row(word: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO tests_effect (word, pid) VALUES (%s, %s)", [word, os.getpid()])
