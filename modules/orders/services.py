@@ -1,0 +1,174 @@
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, models, transaction
+from psycopg import sql
+
+from modules.orders.domain import ImportResult, LineFacts, OrderFacts, StatusFacts, normalized_email
+from modules.orders.events import orders_deleted, orders_imported
+from modules.orders.models import Order, OrderItem, OrderStatus, SalesChannel
+
+# Never newer by older: an order goes by its change, then by when it was fetched; a deleted one comes back
+# only by a fetch that is later than the deletion (its code may be in use again).
+_NEWER_ORDER = sql.SQL(
+    "CASE WHEN stored.deleted_at IS NULL"
+    " THEN (COALESCE(excluded.changed_at, '-infinity'), excluded.fetched_at)"
+    " >= (COALESCE(stored.changed_at, '-infinity'), stored.fetched_at)"
+    " ELSE excluded.fetched_at > stored.deleted_at END"
+)
+
+
+def open_channel(*, tenant_id: int, kind: str, name: str, currency: str = "") -> SalesChannel:
+    """Return the tenant's channel of that kind and name, made if absent. Safe to repeat."""
+    channel, _ = SalesChannel.objects.get_or_create(
+        tenant_id=tenant_id, kind=kind, name=name, defaults={"currency": currency}
+    )
+    return channel
+
+
+def describe_channel(*, channel_id: int, currency: str, statuses: Sequence[StatusFacts]) -> None:
+    """Set a channel's default currency and make its statuses exactly `statuses`. One transaction; safe to repeat."""
+    with transaction.atomic():
+        channel = SalesChannel.objects.select_for_update().get(id=channel_id)
+        if channel.currency != currency:
+            channel.currency = currency
+            channel.save(update_fields=["currency"])
+        kept = {status.status_id: status for status in statuses}
+        OrderStatus.objects.filter(channel=channel).exclude(status_id__in=kept).delete()
+        OrderStatus.objects.bulk_create(
+            [OrderStatus(tenant_id=channel.tenant_id, channel=channel, **asdict(status)) for status in kept.values()],
+            update_conflicts=True,
+            unique_fields=["channel", "status_id"],
+            update_fields=["name", "position", "marks_paid"],
+        )
+
+
+def import_orders(*, channel_id: int, orders: Sequence[OrderFacts], fetched_at: datetime) -> ImportResult:
+    """Store `orders` with their lines, and tell `orders_imported` what changed.
+
+    One transaction and a constant number of queries. Safe to repeat: a row that says the same, or is older
+    than what is stored, is not written. Raises SalesChannel.DoesNotExist, also for another tenant's channel.
+    """
+    channel = SalesChannel.objects.get(id=channel_id)
+    newest = _newest_of_each_code(orders)
+    with transaction.atomic():
+        written = _write_orders(channel=channel, orders=newest.values(), fetched_at=fetched_at)
+        _write_lines(channel.tenant_id, lines={order_id: newest[code].lines for order_id, code, _ in written})
+        result = ImportResult(
+            created_ids=tuple(order_id for order_id, _, is_new in written if is_new),
+            updated_ids=tuple(order_id for order_id, _, is_new in written if not is_new),
+            unchanged=len(orders) - len(written),
+        )
+        _tell(orders_imported, channel=channel, order_ids=result.order_ids)
+    return result
+
+
+def confirm_fetched(*, channel_id: int, codes: Collection[str], fetched_at: datetime) -> None:
+    """Note that `codes` were read again at `fetched_at` and had not changed. Safe to repeat."""
+    Order.objects.filter(channel_id=channel_id, code__in=codes, fetched_at__lt=fetched_at).update(fetched_at=fetched_at)
+
+
+def mark_deleted(*, channel_id: int, codes: Collection[str], deleted_at: datetime) -> tuple[int, ...]:
+    """Turn the orders `codes` into tombstones; return the ids of those that were alive, ascending.
+
+    An order fetched after `deleted_at` lives on. One transaction; safe to repeat.
+    """
+    channel = SalesChannel.objects.get(id=channel_id)
+    with transaction.atomic():
+        living = Order.objects.filter(channel=channel, code__in=codes, deleted_at=None, fetched_at__lte=deleted_at)
+        ids = tuple(living.select_for_update().order_by("id").values_list("id", flat=True))
+        Order.objects.filter(id__in=ids).update(deleted_at=deleted_at)
+        _tell(orders_deleted, channel=channel, order_ids=ids)
+    return ids
+
+
+def _tell(signal: Any, *, channel: SalesChannel, order_ids: tuple[int, ...]) -> None:
+    if order_ids:
+        signal.send(sender=Order, tenant_id=channel.tenant_id, channel_id=channel.pk, order_ids=list(order_ids))
+
+
+def _newest_of_each_code(orders: Iterable[OrderFacts]) -> dict[str, OrderFacts]:
+    """One statement cannot write a row twice; sorted by code, so that two imports lock rows in one order."""
+    oldest_first = sorted(
+        orders, key=lambda facts: (facts.code, facts.changed_at.timestamp() if facts.changed_at else 0)
+    )
+    return {facts.code: facts for facts in oldest_first}
+
+
+def _write_orders(
+    *, channel: SalesChannel, orders: Iterable[OrderFacts], fetched_at: datetime
+) -> list[tuple[int, str, bool]]:
+    """Return (id, code, whether it is new) of each order that was written."""
+    common = {"tenant_id": channel.tenant_id, "channel_id": channel.pk, "fetched_at": fetched_at, "deleted_at": None}
+    rows = [_order_row(facts) | common for facts in orders]
+    with connection.cursor() as cursor:
+        cursor.execute(_UPSERT_ORDERS, [_as_json(rows)])
+        return cursor.fetchall()
+
+
+def _order_row(facts: OrderFacts) -> dict[str, Any]:
+    row = {name: getattr(facts, name) for name in OrderFacts.__slots__ if name != "lines"}
+    return row | {"email_normalized": normalized_email(facts.email)}
+
+
+def _write_lines(tenant_id: int, *, lines: Mapping[int, Sequence[LineFacts]]) -> None:
+    """Make the lines of these orders equal `lines`; only what differs is written."""
+    if not lines:
+        return
+    rows = [
+        asdict(line) | {"tenant_id": tenant_id, "order_id": order_id}
+        for order_id, order_lines in lines.items()
+        for line in order_lines
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM orders_orderitem item USING unnest(%s::bigint[], %s::int[]) AS kept (order_id, lines)"
+            " WHERE item.order_id = kept.order_id AND item.line_number > kept.lines",
+            [list(lines), [len(order_lines) for order_lines in lines.values()]],
+        )
+        cursor.execute(_UPSERT_LINES, [_as_json(rows)])
+
+
+def _as_json(rows: list[dict[str, Any]]) -> str:
+    """Decimals and times go as text: PostgreSQL reads them by the column's type, so nothing becomes a float."""
+    return json.dumps(rows, default=str, ensure_ascii=False)
+
+
+def _upsert(
+    model: type[models.Model], *, key: Sequence[str], silent: Sequence[str] = (), guard: sql.SQL
+) -> sql.Composed:
+    """Return one INSERT for any number of rows that come as a JSON list, typed by the table itself.
+
+    A stored row is updated where `guard` holds and any column but the `silent` ones differs.
+    """
+    columns = [field.column for field in model._meta.concrete_fields if not field.primary_key]  # noqa: SLF001
+    set_columns = [column for column in columns if column not in key]
+    compared = [column for column in set_columns if column not in silent]
+    return sql.SQL(
+        "INSERT INTO {table} AS stored ({columns})"
+        " SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s::json)"
+        " ON CONFLICT ({key}) DO UPDATE SET ({set_columns}) = ROW ({new_values})"
+        " WHERE ({old}) IS DISTINCT FROM ({new}) AND {guard}"
+        " RETURNING id, {returned}, xmax = 0"
+    ).format(
+        table=sql.Identifier(model._meta.db_table),  # noqa: SLF001
+        columns=_names(columns),
+        key=_names(key),
+        set_columns=_names(set_columns),
+        new_values=_names(set_columns, of="excluded"),
+        old=_names(compared, of="stored"),
+        new=_names(compared, of="excluded"),
+        guard=guard,
+        returned=sql.Identifier("stored", key[-1]),
+    )
+
+
+def _names(columns: Sequence[str], *, of: str = "") -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(*filter(None, (of, column))) for column in columns)
+
+
+_UPSERT_ORDERS = _upsert(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=_NEWER_ORDER)
+_UPSERT_LINES = _upsert(OrderItem, key=["order_id", "line_number"], guard=sql.SQL("true"))

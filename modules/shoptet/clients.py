@@ -1,0 +1,233 @@
+"""The Shoptet API of one shop, read only: https://api.docs.shoptet.com (private token).
+
+Every call has a timeout, a size limit and a typed error. The token is in no error and no log line.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+from django.utils.translation import gettext as _
+
+from modules.kernel import clock
+from modules.orders.domain import UnreadableOrder
+from modules.shoptet import domain
+
+CONNECT_TIMEOUT_SECONDS = 5.0
+READ_TIMEOUT_SECONDS = 20.0
+ANSWER_TIMEOUT_SECONDS = 60.0  # for the whole body: one that drips in never runs into the read timeout
+MAX_BODY_BYTES = 16 * 1024 * 1024
+ORDERS_PER_PAGE = 50  # the maximum; 100 is refused
+CHANGES_PER_PAGE = 1000  # the maximum
+CONNECTIONS = 2  # the API takes 3 per token and somebody else may hold one
+BUSY_STATUSES = {423, 500, 502, 503, 504}
+PAUSES_SECONDS = (0.2, 1.0)  # before the second and the third try of a call that a busy shop refused
+FULL_BUCKET = 0.75  # from here on calls go no faster than the bucket drains: 10 a second
+PACE_SECONDS = CONNECTIONS / 10
+
+
+class ShoptetError(Exception):
+    """The shop did not give what was asked for; the text is for the shop's owner."""
+
+
+class TemporaryShoptetError(ShoptetError):
+    """The same call may succeed later."""
+
+
+class RateLimited(ShoptetError):
+    """The shop asks for a pause until `retry_at` (aware)."""
+
+    def __init__(self, retry_at: datetime) -> None:
+        super().__init__(_("The shop asks for fewer requests; the work goes on by itself."))
+        self.retry_at = retry_at
+
+
+class PermanentShoptetError(ShoptetError):
+    """The same call will fail until somebody changes something."""
+
+
+class InvalidToken(PermanentShoptetError):
+    """The shop does not know the token, or no longer."""
+
+
+class NoRights(PermanentShoptetError):
+    """The token is known, but not allowed to do this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the shop said: `data` of the envelope, None for what does not exist (404); `at` is the shop's time."""
+
+    data: Any
+    at: datetime
+
+
+class ShoptetClient:
+    """Calls to one shop over at most two kept connections; close it, or use it as a context manager.
+
+    Safe to share between threads.
+    """
+
+    def __init__(self, *, base_url: str, token: str) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._http = httpx.Client(
+            headers={"Shoptet-Private-API-Token": token, "Content-Type": "application/json"},
+            timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
+            limits=httpx.Limits(max_connections=CONNECTIONS),
+            follow_redirects=False,  # another address must not be given the token
+            trust_env=False,
+        )
+
+    def __enter__(self) -> Self:
+        """Return the client."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def eshop(self) -> tuple[domain.EshopFacts, datetime]:
+        """Return what the shop says about itself, with its order statuses, and the shop's time."""
+        answer = self._existing("/api/eshop", {"include": "orderStatuses"})
+        with _unexpected_unless_readable():
+            return domain.read_eshop(answer.data), answer.at
+
+    def order_page(self, *, window: domain.Window, page: int) -> domain.Page:
+        """Return a page of at most 50 orders whose last change lies in `window`; the order of rows is undefined."""
+        query = {"changeTimeTo": domain.format_time(window.changed_to)}
+        if window.changed_from:
+            query["changeTimeFrom"] = domain.format_time(window.changed_from)
+        answer = self._existing("/api/orders", query | {"itemsPerPage": str(ORDERS_PER_PAGE), "page": str(page)})
+        with _unexpected_unless_readable():
+            return domain.read_page(answer.data, rows="orders")
+
+    def deletion_page(self, *, since: datetime, page: int) -> tuple[domain.Page, datetime]:
+        """Return a page of at most 1,000 orders deleted since `since` (30 days back at most), and the shop's time."""
+        query = {"from": domain.format_time(since), "changeType": "delete"}
+        answer = self._existing(
+            "/api/orders/changes", query | {"itemsPerPage": str(CHANGES_PER_PAGE), "page": str(page)}
+        )
+        with _unexpected_unless_readable():
+            return domain.read_page(answer.data, rows="changes"), answer.at
+
+    def order(self, code: str) -> Answer:
+        """Return an order's detail, still unread (`data.order`); data None when the shop says there is none."""
+        answer = self._get(f"/api/orders/{quote(code, safe='')}", {})
+        record = answer.data.get("order") if isinstance(answer.data, dict) else answer.data
+        return Answer(record, answer.at)
+
+    def _existing(self, path: str, query: Mapping[str, str]) -> Answer:
+        answer = self._get(path, query)
+        if answer.data is None:
+            raise PermanentShoptetError(_("There is no Shoptet API at the address of the shop."))
+        return answer
+
+    def _get(self, path: str, query: Mapping[str, str]) -> Answer:
+        for pause in PAUSES_SECONDS:
+            try:
+                return self._get_once(path, query)
+            except _Busy:
+                time.sleep(pause)
+        return self._get_once(path, query)
+
+    def _get_once(self, path: str, query: Mapping[str, str]) -> Answer:
+        try:
+            with self._http.stream("GET", self._base_url + path, params=query) as response:
+                body = _body(response)
+        except httpx.TimeoutException:
+            raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text names hosts and errors, never a header
+            raise _Busy(_("The shop cannot be reached: %s") % (error or type(error).__name__)) from None
+        _keep_pace(response)
+        return Answer(_data(response, body), _shop_time(response))
+
+
+class _Busy(TemporaryShoptetError):
+    """Worth a second try at once."""
+
+
+@contextmanager
+def _unexpected_unless_readable() -> Iterator[None]:
+    try:
+        yield
+    except (UnreadableOrder, RecursionError) as error:
+        raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % error) from None
+
+
+def _body(response: httpx.Response) -> bytes:
+    deadline, size, chunks = time.monotonic() + ANSWER_TIMEOUT_SECONDS, 0, []
+    for chunk in response.iter_bytes():
+        size += len(chunk)
+        chunks.append(chunk)
+        if size > MAX_BODY_BYTES:
+            raise TemporaryShoptetError(_("The shop sent an answer that is too long."))
+        if time.monotonic() > deadline:
+            raise TemporaryShoptetError(_("The shop did not answer in time."))
+    return b"".join(chunks)
+
+
+def _keep_pace(response: httpx.Response) -> None:
+    filled, _slash, size = response.headers.get("X-RateLimit-Bucket-Filling", "").partition("/")
+    if filled.isdecimal() and size.isdecimal() and int(filled) > FULL_BUCKET * int(size):
+        time.sleep(PACE_SECONDS)
+
+
+def _shop_time(response: httpx.Response) -> datetime:
+    """Return the shop's time, but never a moment that is yet to come here: a cursor must not run ahead."""
+    return min(domain.read_http_date(response.headers.get("Date", "")) or clock.now(), clock.now())
+
+
+def _data(response: httpx.Response, body: bytes) -> Any:
+    """Return `data` of the envelope (never None), or None for a 404 that the API itself gave."""
+    status = response.status_code
+    if status == httpx.codes.OK:
+        data = _envelope(body).get("data")
+        if not isinstance(data, dict):
+            raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "data")
+        return data
+    if status == httpx.codes.NOT_FOUND and _envelope(body).get("errors"):
+        return None
+    raise _refusal(response, body)
+
+
+def _envelope(body: bytes) -> Mapping[str, Any]:
+    try:
+        envelope = json.loads(body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise _Busy(_("The shop sent an answer that is cut off or damaged.")) from None
+    if not isinstance(envelope, dict):
+        raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % type(envelope).__name__)
+    return envelope
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)  # NaN and Infinity are no JSON
+
+
+def _refusal(response: httpx.Response, body: bytes) -> ShoptetError:
+    status = response.status_code
+    if status == httpx.codes.TOO_MANY_REQUESTS:
+        now, there = clock.now(), domain.read_http_date(response.headers.get("Date", ""))
+        return RateLimited(domain.retry_at(response.headers.get("Retry-After"), now=now, shop_time=there or now))
+    if status == httpx.codes.UNAUTHORIZED:
+        return InvalidToken(_("The shop refuses the API token. Create a new one in Shoptet and enter it here."))
+    if status == httpx.codes.FORBIDDEN:
+        return NoRights(_("The API token may not read orders. Give it the right in Shoptet's administration."))
+    if status in BUSY_STATUSES:
+        return _Busy(_("The shop is busy or under maintenance (HTTP %s).") % status)
+    if status == httpx.codes.BAD_REQUEST:
+        return PermanentShoptetError(_("The shop refused the request: %s") % _first_error(body))
+    return TemporaryShoptetError(_("The shop answered something unexpected (%s).") % f"HTTP {status}")
+
+
+def _first_error(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["errors"][0]["message"])[:300]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return "HTTP 400"

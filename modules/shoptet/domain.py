@@ -1,0 +1,362 @@
+"""Shoptet's JSON, read tolerantly. Source: the official OpenAPI file and bodies of live shops.
+
+The vendor's own examples break the vendor's schema (amounts as numbers), fields come and go, nearly
+everything may be null: so unknown fields are ignored and only what cannot make an order is refused.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from modules.orders.domain import LineFacts, OrderFacts, StatusFacts, StoredVersion, UnreadableOrder
+from modules.orders.domain import value_in_default_currency as default_value
+
+CANCELLED_STATUS_ID = -4  # system status "Stornována": the header price becomes 0, the lines keep theirs
+OVERLAP = timedelta(hours=2)  # changes may become visible late; what is stored is not fetched twice
+CHANGE_LOG_DAYS = 30  # how long GET /api/orders/changes remembers deletions
+SETTLING = timedelta(seconds=5)  # times have whole seconds: an order read this soon may have changed since
+MAX_KEY_LENGTH = 100  # characters; codes and GUIDs of live shops stay under 40
+DEFAULT_WAIT = timedelta(seconds=14)  # a full bucket (200) drains in 20 s at 10/s; most waits are partial
+MAX_WAIT = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOrder:
+    """A row of the order list or of the change log."""
+
+    code: str
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a paged list, its rows still unread; `number` counts from 1."""
+
+    rows: tuple[Any, ...]
+    number: int
+    page_count: int
+    total_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EshopFacts:
+    """What a shop says about itself. `currency` is its default one, `timezone` an IANA name; either may be ""."""
+
+    eshop_id: int | None
+    name: str
+    currency: str
+    timezone: str
+    statuses: tuple[StatusFacts, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which changes a sync asks for; `changed_from` None is everything since the shop opened."""
+
+    changed_from: datetime | None
+    changed_to: datetime
+
+
+def plan_window(
+    *, position_at: datetime | None, shop_time: datetime, fallback_lookback_hours: int | None = None
+) -> Window:
+    """Return the window that ends at `shop_time` and begins two hours before the cursor's position.
+
+    Without a position: everything, or the last `fallback_lookback_hours`.
+    """
+    if position_at:
+        return Window(position_at - OVERLAP, shop_time)
+    if fallback_lookback_hours is None:
+        return Window(None, shop_time)
+    return Window(shop_time - timedelta(hours=fallback_lookback_hours), shop_time)
+
+
+def needs_detail(listed: ListedOrder, stored: StoredVersion | None) -> bool:
+    """Say whether a listed order has to be fetched: it is new, changed, or was read before its second was over."""
+    if stored is None or stored.is_deleted or listed.changed_at is None or stored.changed_at != listed.changed_at:
+        return True
+    return stored.fetched_at < listed.changed_at + SETTLING
+
+
+def retry_at(header: str | None, *, now: datetime, shop_time: datetime) -> datetime:
+    """Return when a refused request may be sent again: `Retry-After` as a date or seconds, bounded.
+
+    A date is taken as the time left on the shop's own clock, so that ours need not agree. Absent, unreadable
+    or past: 14 seconds from `now`. Never more than 15 minutes from `now`.
+    """
+    wait = _retry_after(header or "", shop_time=shop_time)
+    return now + (min(wait, MAX_WAIT) if wait and wait > timedelta(0) else DEFAULT_WAIT)
+
+
+def _retry_after(header: str, *, shop_time: datetime) -> timedelta | None:
+    if header.strip().isdecimal():
+        return timedelta(seconds=int(header[:8]))
+    asked = read_http_date(header)
+    return asked - shop_time if asked else None
+
+
+def read_http_date(header: str) -> datetime | None:
+    """Return the instant of an HTTP date, or None for what is none."""
+    try:
+        instant = parsedate_to_datetime(header)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+
+
+def format_time(instant: datetime) -> str:
+    """Return an instant as the API takes it in a query; the client encodes the plus sign."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def clean(value: Any) -> Any:
+    """Return a JSON value that PostgreSQL can store: no NUL, no half of a surrogate pair, no infinite number."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {clean(key): clean(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [clean(inner) for inner in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def raw_text(value: Any) -> str:
+    """Return a record as text to keep for a person to read; never fails."""
+    try:
+        return json.dumps(clean(value), ensure_ascii=False)
+    except (ValueError, TypeError, RecursionError):
+        return clean(repr(type(value)))  # type: ignore[no-any-return]
+
+
+class _Reader:
+    """Reads the fields of one JSON object; what has the wrong shape raises UnreadableOrder with its path."""
+
+    def __init__(self, value: Any, path: str = "") -> None:
+        if value is not None and not isinstance(value, Mapping):
+            raise UnreadableOrder(path or "order", f"expected an object, got {type(value).__name__}")
+        self._fields: Mapping[str, Any] = value or {}
+        self._path = f"{path}." if path else ""
+
+    def part(self, name: str) -> "_Reader":
+        """Return the object `name`; one that is null or absent has only null fields."""
+        return _Reader(self._fields.get(name), self._path + name)
+
+    def parts(self, name: str) -> list["_Reader"]:
+        values = self._fields.get(name)
+        if values is not None and not isinstance(values, list):
+            raise self.unreadable(name, f"expected a list, got {type(values).__name__}")
+        return [_Reader(value, f"{self._path}{name}[{place}]") for place, value in enumerate(values or [])]
+
+    def address(self, name: str) -> Mapping[str, Any] | None:
+        """Return the object `name` as it is, or None when it says nothing: absent, null or all null."""
+        fields = self.part(name)._fields
+        return fields if any(value not in (None, "") for value in fields.values()) else None
+
+    def text(self, name: str) -> str:
+        value = self._fields.get(name)
+        if isinstance(value, bool | dict | list):
+            raise self.unreadable(name, f"expected text, got {type(value).__name__}")
+        return "" if value is None else str(value)
+
+    def key(self, name: str) -> str:
+        """Return text that an index can hold."""
+        text = self.text(name)
+        if len(text) > MAX_KEY_LENGTH:
+            raise self.unreadable(name, f"is longer than {MAX_KEY_LENGTH} characters")
+        return text
+
+    def flag(self, name: str) -> bool | None:
+        value = self._fields.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise self.unreadable(name, f"expected true, false or null, got {type(value).__name__}")
+        return value
+
+    def number(self, name: str) -> int | None:
+        value = self.decimal(name, digits=18, places=0)
+        return None if value is None else int(value)
+
+    def decimal(self, name: str, *, digits: int = 14, places: int = 2) -> Decimal | None:
+        """Return a number rounded to what its column keeps; it may come as text or as a JSON number."""
+        text = self.text(name).strip()
+        if not text:
+            return None
+        try:
+            value = Decimal(text).quantize(Decimal(1).scaleb(-places))
+        except InvalidOperation:
+            raise self.unreadable(name, f"{text[:40]!r} is not a number that fits") from None
+        if not value.is_finite() or abs(value) >= Decimal(10) ** (digits - places):
+            raise self.unreadable(name, f"{text[:40]!r} is out of range")
+        return value
+
+    def time(self, name: str) -> datetime | None:
+        text = self.text(name).strip()
+        if not text:
+            return None
+        try:
+            return _aware(text)
+        except (ValueError, OverflowError):
+            raise self.unreadable(name, f"{text[:40]!r} is not a time with an offset") from None
+
+    def unreadable(self, name: str, why: str) -> UnreadableOrder:
+        return UnreadableOrder(self._path + name, why)
+
+
+def _aware(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(text)
+    return instant.astimezone(UTC)
+
+
+def read_order(record: Any, *, default_currency: str) -> OrderFacts:
+    """Return the facts of `data.order`, the body of an order's detail; raises UnreadableOrder and nothing else."""
+    try:
+        cleaned = clean(record)
+    except RecursionError:
+        raise UnreadableOrder("order", "nested too deeply") from None
+    order = _Reader(cleaned)
+    lines = tuple(_read_line(line, number) for number, line in enumerate(order.parts("items"), start=1))
+    return OrderFacts(
+        code=_read_code(order),
+        **_read_header(order),
+        **_read_price(order.part("price"), default_currency=default_currency),
+        lines=lines,
+        raw=cleaned or {},
+    )
+
+
+def _read_code(order: _Reader) -> str:
+    code = order.key("code")
+    if not code:
+        raise order.unreadable("code", "is empty")
+    return code
+
+
+def _read_header(order: _Reader) -> dict[str, Any]:
+    status = order.part("status")
+    status_id = status.number("id")
+    return {
+        "guid": order.text("guid"),
+        "created_at": order.time("creationTime"),
+        "changed_at": order.time("changeTime"),
+        "email": order.text("email"),
+        "phone": order.text("phone"),
+        "customer_guid": order.key("customerGuid").strip(),
+        "full_name": order.part("billingAddress").text("fullName"),
+        "status_id": status_id,
+        "status_name": status.text("name"),
+        "is_cancelled": status_id == CANCELLED_STATUS_ID,
+        "is_paid": order.flag("paid"),
+        "is_cash_desk": bool(order.flag("cashDeskOrder")),
+        "source_name": order.part("source").text("name"),
+        "shipping_name": order.part("shipping").text("name"),
+        "payment_name": order.part("paymentMethod").text("name"),
+        "language": order.text("language"),
+        "billing_address": order.address("billingAddress"),
+        "delivery_address": order.address("deliveryAddress"),
+    }
+
+
+def _read_price(price: _Reader, *, default_currency: str) -> dict[str, Any]:
+    currency = price.text("currencyCode").strip().upper()
+    if len(currency) not in (0, 3):
+        raise price.unreadable("currencyCode", f"{currency[:40]!r} is not a currency")
+    rate = price.decimal("exchangeRate", digits=18, places=8)
+    if rate is not None and rate < 0:
+        raise price.unreadable("exchangeRate", "is negative")
+    total = price.decimal("withVat")
+    value = default_value(total, currency=currency, default_currency=default_currency, exchange_rate=rate)
+    if value is not None and abs(value) >= Decimal(10) ** 12:
+        raise price.unreadable("exchangeRate", "makes a value that is out of range")
+    return {
+        "currency": currency,
+        "total_with_vat": total,
+        "total_without_vat": price.decimal("withoutVat"),
+        "vat": price.decimal("vat"),
+        "to_pay": price.decimal("toPay"),
+        "exchange_rate": rate,
+        "total_default": value,
+    }
+
+
+def _read_line(line: _Reader, number: int) -> LineFacts:
+    total, unit = line.part("itemPrice"), line.part("unitPrice")
+    purchase = line.part("purchasePrice").decimal("withoutVat")
+    if purchase is None:
+        purchase = line.part("buyPrice").decimal("withoutVat")  # its name until about 2022
+    return LineFacts(
+        line_number=number,
+        item_id=line.number("itemId"),
+        item_type=line.text("itemType"),
+        product_guid=line.text("productGuid"),
+        code=line.text("code"),
+        ean=line.text("ean"),
+        name=line.text("name"),
+        variant_name=line.text("variantName"),
+        amount=line.decimal("amount", digits=12, places=3),
+        unit=line.text("amountUnit"),
+        total_with_vat=total.decimal("withVat"),
+        total_without_vat=total.decimal("withoutVat"),
+        vat=total.decimal("vat"),
+        vat_rate=total.decimal("vatRate", digits=5),
+        unit_price_with_vat=unit.decimal("withVat"),
+        unit_price_without_vat=unit.decimal("withoutVat"),
+        purchase_price_without_vat=purchase,
+    )
+
+
+def read_listed(row: Any) -> ListedOrder:
+    """Return a row of GET /api/orders or /api/orders/changes; raises UnreadableOrder when it has no code.
+
+    A change time that cannot be read counts as unknown, so that the detail is fetched.
+    """
+    order = _Reader(clean(row))
+    code = _read_code(order)
+    try:
+        return ListedOrder(code, order.time("changeTime"))
+    except UnreadableOrder:
+        return ListedOrder(code, None)
+
+
+def read_page(data: Any, *, rows: str) -> Page:
+    """Return a page of the list called `rows`; raises UnreadableOrder when it is not one."""
+    reader = _Reader(data, "data")
+    paginator = reader.part("paginator")
+    numbers = [paginator.number(name) for name in ("page", "pageCount", "totalCount")]
+    values = data.get(rows) if isinstance(data, dict) else None
+    if not isinstance(values, list) or None in numbers:
+        raise reader.unreadable("paginator" if isinstance(values, list) else rows, "is missing")
+    number, page_count, total_count = (value or 0 for value in numbers)
+    return Page(tuple(values), number, page_count, total_count)
+
+
+def read_eshop(data: Any) -> EshopFacts:
+    """Return what GET /api/eshop?include=orderStatuses says; raises UnreadableOrder."""
+    eshop = _Reader(clean(data), "data")
+    contact, settings = eshop.part("contactInformation"), eshop.part("settings")
+    defaults = [currency.text("code") for currency in eshop.parts("currencies") if currency.flag("isDefault")]
+    statuses = eshop.part("orderStatuses").parts("statuses")
+    return EshopFacts(
+        eshop_id=contact.number("eshopId"),
+        name=contact.text("eshopName"),
+        currency=defaults[0].strip().upper()[:3] if defaults else "",
+        timezone=settings.text("timezone"),
+        statuses=tuple(_read_status(status) for status in statuses),
+    )
+
+
+def _read_status(status: _Reader) -> StatusFacts:
+    status_id = status.number("id")
+    if status_id is None:
+        raise status.unreadable("id", "is missing")
+    return StatusFacts(
+        status_id=status_id,
+        name=status.text("name"),
+        position=status.number("order") or 0,
+        marks_paid=bool(status.flag("markAsPaid")),
+    )

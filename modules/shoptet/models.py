@@ -1,0 +1,166 @@
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from modules.accounts.models import Tenant
+from modules.kernel.tenancy import tenant_manager
+from modules.orders.models import SalesChannel
+
+
+class Shop(models.Model):
+    """An e-shop on Shoptet, with the private token that its owner created for us."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    channel = models.OneToOneField(
+        SalesChannel, models.PROTECT, related_name="shoptet_shop", verbose_name=_("sales channel")
+    )
+    name = models.CharField(_("name"), max_length=200)
+    base_url = models.URLField(_("API address"), default="https://api.myshoptet.com")
+    token_encrypted = models.TextField(_("API token, encrypted"), blank=True)
+    eshop_id = models.BigIntegerField(_("number at Shoptet"), null=True, blank=True)
+    timezone = models.CharField(_("time zone"), max_length=64, blank=True)
+    described_at = models.DateTimeField(_("settings read"), null=True, blank=True)
+    is_master = models.BooleanField(_("master shop"), default=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    last_error = models.TextField(_("last error"), blank=True)
+    paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
+    created_at = models.DateTimeField(_("added"), auto_now_add=True)
+
+    objects = tenant_manager()
+
+    class Meta:
+        verbose_name = _("shop")
+        verbose_name_plural = _("shops")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="shoptet_shop_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SyncCursor(models.Model):
+    """How far a shop's changes of one kind are read, and who may move it.
+
+    `fence` rises with every holder; what is written under an older one is refused.
+    """
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="cursors", db_index=False, verbose_name=_("shop"))
+    name = models.CharField(_("name"), max_length=50)
+    position_at = models.DateTimeField(_("read up to"), null=True, blank=True)
+    fence = models.BigIntegerField(_("fence"), default=0)
+    holder = models.CharField(_("held by"), max_length=100, blank=True)
+    held_until = models.DateTimeField(_("held until"), null=True, blank=True)
+
+    objects = tenant_manager()
+
+    class Meta:
+        verbose_name = _("cursor")
+        verbose_name_plural = _("cursors")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["shop", "name"], name="shoptet_cursor_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.shop} · {self.name}"
+
+
+class SnapshotExecution(models.Model):
+    """A line of the pipeline log: one reading of a shop, from asking to stored."""
+
+    class Kind(models.TextChoices):
+        ORDERS_INCREMENTAL = "orders-incremental", _("New and changed orders")
+
+    class Trigger(models.TextChoices):
+        SCHEDULE = "schedule", _("Schedule")
+        MANUAL = "manual", _("By hand")
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        REQUESTED = "requested", _("Requested")
+        DOWNLOADING = "downloading", _("Downloading")
+        PROCESSING = "processing", _("Processing")
+        WAITING = "waiting", _("Waiting for the shop")
+        COMPLETED = "completed", _("Completed")
+        ERROR = "error", _("Error")
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="executions", db_index=False, verbose_name=_("shop"))
+    kind = models.CharField(_("kind"), max_length=30, choices=Kind)
+    trigger = models.CharField(_("started by"), max_length=10, choices=Trigger)
+    status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.QUEUED)
+    job_id = models.UUIDField(_("job"), null=True, blank=True)
+    window_from = models.DateTimeField(_("changes from"), null=True, blank=True)
+    window_to = models.DateTimeField(_("changes to"), null=True, blank=True)
+    listed = models.PositiveIntegerField(_("listed"), default=0)
+    fetched = models.PositiveIntegerField(_("fetched"), default=0)
+    created = models.PositiveIntegerField(_("created"), default=0)
+    updated = models.PositiveIntegerField(_("updated"), default=0)
+    unchanged = models.PositiveIntegerField(_("unchanged"), default=0)
+    deleted = models.PositiveIntegerField(_("deleted"), default=0)
+    parked = models.PositiveIntegerField(_("set aside"), default=0)
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    warning = models.TextField(_("warning"), blank=True)
+    error = models.TextField(_("error"), blank=True)
+
+    objects = tenant_manager()
+
+    class Meta:
+        verbose_name = _("pipeline log entry")
+        verbose_name_plural = _("pipeline log")
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=["queued", "requested", "downloading", "processing", "waiting", "completed", "error"]
+                ),
+                name="shoptet_execution_status",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["completed", "error"], finished_at__isnull=False)
+                | (~Q(status__in=["completed", "error"]) & Q(finished_at__isnull=True)),
+                name="shoptet_execution_finished",
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["shop", "-started_at"], name="shoptet_execution_recent")]
+
+    def __str__(self) -> str:
+        return f"{self.shop} · {self.get_kind_display()} · {self.get_status_display()}"
+
+
+class ParkedRecord(models.Model):
+    """A record that could not be read, kept as received; tried again by each later run until it can."""
+
+    class Kind(models.TextChoices):
+        ORDER = "order", _("Order")
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    shop = models.ForeignKey(
+        Shop, models.CASCADE, related_name="parked_records", db_index=False, verbose_name=_("shop")
+    )
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    code = models.TextField(_("code"), blank=True)
+    raw = models.TextField(_("as received"))
+    reason = models.TextField(_("why it could not be read"))
+    attempts = models.PositiveIntegerField(_("attempts"), default=1)
+    parked_at = models.DateTimeField(_("set aside"))
+    attempted_at = models.DateTimeField(_("last tried"))
+    resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
+
+    objects = tenant_manager()
+
+    class Meta:
+        verbose_name = _("record set aside")
+        verbose_name_plural = _("records set aside")
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["shop", "kind", "code"], condition=Q(resolved_at=None), name="shoptet_parked_once"
+            ),
+            models.CheckConstraint(condition=Q(attempts__gte=1), name="shoptet_parked_attempts"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.reason}"

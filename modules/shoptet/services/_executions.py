@@ -1,0 +1,87 @@
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
+
+Status = SnapshotExecution.Status
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record to set aside; `code` is "" where even that could not be read."""
+
+    code: str
+    raw: str
+    reason: str
+
+
+def begin_execution(
+    *, shop: Shop, kind: str, trigger: str, job_id: UUID | None, started_at: datetime
+) -> SnapshotExecution:
+    """Return the open log entry of this job, or a new one; entries whose run is gone are closed.
+
+    Only the holder of the shop's cursor may call this: nobody else can be at work then.
+    """
+    open_entries = SnapshotExecution.objects.filter(shop=shop, kind=kind, finished_at=None)
+    mine: SnapshotExecution | None = open_entries.filter(job_id=job_id).last() if job_id else None
+    open_entries.exclude(id=mine.pk if mine else None).update(
+        status=Status.ERROR, error=_("Interrupted; a later run went on."), finished_at=started_at
+    )
+    if mine is None:
+        mine = SnapshotExecution(
+            tenant_id=shop.tenant_id, shop=shop, kind=kind, trigger=trigger, job_id=job_id, started_at=started_at
+        )
+    mine.status = Status.REQUESTED
+    mine.save()
+    return mine
+
+
+def note_progress(execution: SnapshotExecution, **added: int) -> None:
+    """Add to the counts of a log entry."""
+    counts = {name: F(name) + count for name, count in added.items() if count}
+    SnapshotExecution.objects.filter(id=execution.pk).update(status=Status.PROCESSING, **counts)
+
+
+def close_execution(
+    execution: SnapshotExecution, *, status: str, finished_at: datetime | None, error: str = ""
+) -> None:
+    """Say how a run ended; `finished_at` is None for one that only waits."""
+    SnapshotExecution.objects.filter(id=execution.pk).update(status=status, finished_at=finished_at, error=error)
+
+
+def park_records(*, shop: Shop, kind: str, records: Iterable[Unreadable], at: datetime) -> int:
+    """Set records aside, one open entry per code; return how many. Two or three queries."""
+    by_code = {record.code: record for record in records}
+    parked = {
+        entry.code: entry
+        for entry in ParkedRecord.objects.filter(shop=shop, kind=kind, code__in=by_code, resolved_at=None)
+    }
+    for entry in parked.values():
+        entry.raw, entry.reason = by_code[entry.code].raw, by_code[entry.code].reason
+        entry.attempts, entry.attempted_at = entry.attempts + 1, at
+    ParkedRecord.objects.bulk_update(parked.values(), ["raw", "reason", "attempts", "attempted_at"])
+    ParkedRecord.objects.bulk_create(
+        ParkedRecord(
+            tenant_id=shop.tenant_id,
+            shop=shop,
+            kind=kind,
+            code=record.code,
+            raw=record.raw,
+            reason=record.reason,
+            parked_at=at,
+            attempted_at=at,
+        )
+        for record in by_code.values()
+        if record.code not in parked
+    )
+    return len(by_code)
+
+
+def resolve_parked(*, shop: Shop, kind: str, codes: Iterable[str], at: datetime) -> None:
+    """Close the entries of records that could be read, or are gone. Safe to repeat."""
+    ParkedRecord.objects.filter(shop=shop, kind=kind, code__in=list(codes), resolved_at=None).update(resolved_at=at)

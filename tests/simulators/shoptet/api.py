@@ -1,0 +1,121 @@
+"""The endpoints: one function each, from the shop and the parameters to the data of the answer."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+from starlette.routing import compile_path
+
+from . import eshop
+from .answers import ApiError, Json
+from .bodies import SECTIONS, Body, list_row, with_vendor_numbers, without_sections
+from .clock import write_instant
+from .options import Options
+from .query import PAGING, Query, invalid, paginate
+from .selection import FILTERS, select_orders
+from .state import Change, Shop
+
+ORDERS_PATH = "/api/orders"
+ORDER_FILTERS = frozenset({*PAGING, *FILTERS})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What an endpoint works with; `query` and `path` are decoded."""
+
+    shop: Shop
+    options: Options
+    query: Mapping[str, str]
+    path: Mapping[str, str]
+
+
+Endpoint = Callable[[Call], Json]
+
+
+def get_eshop(call: Call) -> Json:
+    query = Query(call.query, known=("include",))
+    shop = call.shop
+    include = _include(query, eshop.SECTIONS)
+    return eshop.eshop_data(currency_code=shop.currency_code, status_names=shop.status_names, include=include)
+
+
+def list_orders(call: Call) -> Json:
+    query = Query(call.query, known=ORDER_FILTERS)
+    orders = select_orders(call.shop, query, exclusive_change_time=call.options.exclusive_change_time)
+    rows, paginator = paginate(
+        orders, query, default=50, maximum=50, missing_page_is_404=call.options.missing_page_is_404
+    )
+    return {"orders": [list_row(order.load()) for order in rows], "paginator": paginator}
+
+
+def get_order(call: Call) -> Json:
+    query = Query(call.query, known=("include",))
+    return {"order": order_detail(call, call.path["code"], _include(query, SECTIONS))}
+
+
+def order_detail(call: Call, code: str, include: frozenset[str]) -> Body:
+    order = call.shop.find(code)
+    if order is None:
+        raise ApiError(404, "order-not-found", f'Order "{code}" not found.', instance=code)
+    body = without_sections(order.load(), keep=include)
+    return with_vendor_numbers(body) if call.options.vendor_numbers else body
+
+
+def list_changes(call: Call) -> Json:
+    query = Query(call.query, known=("from", "changeType", *PAGING))
+    since, kind = query.instant("from"), query.values.get("changeType")
+    if kind not in {None, "edit", "delete"}:
+        raise invalid("changeType", "Expected edit or delete.")
+    is_exclusive = call.options.exclusive_change_time
+    changes = [
+        change
+        for change in call.shop.changes()
+        if kind in {None, change.kind}
+        and (change.changed_at > since or (change.changed_at == since and not is_exclusive))
+    ]
+    rows, paginator = paginate(
+        changes, query, default=20, maximum=1000, missing_page_is_404=call.options.missing_page_is_404
+    )
+    return {"changes": [_change_row(change) for change in rows], "paginator": paginator}
+
+
+def list_statuses(call: Call) -> Json:
+    Query(call.query, known=())
+    return eshop.statuses_data(call.shop.status_names)
+
+
+# The first that matches answers: `changes` and `statuses` are no order codes.
+_ENDPOINTS: dict[str, Endpoint] = {
+    "/api/eshop": get_eshop,
+    ORDERS_PATH: list_orders,
+    f"{ORDERS_PATH}/changes": list_changes,
+    f"{ORDERS_PATH}/statuses": list_statuses,
+    f"{ORDERS_PATH}/{{code}}": get_order,
+}
+_ROUTES = [(compile_path(path)[0], endpoint) for path, endpoint in _ENDPOINTS.items()]
+
+
+def find_endpoint(method: str, raw_path: str) -> tuple[Endpoint, dict[str, str]]:
+    """Return the endpoint and its decoded path parameters. Raises ApiError 404 or 405.
+
+    Matches the path as sent: a slash inside an order code must come as %2F.
+    """
+    for pattern, endpoint in _ROUTES:
+        found = pattern.match(raw_path)
+        if found and method != "GET":
+            raise ApiError(405, "method-not-allowed", f"Method {method} is not allowed.")
+        if found:
+            return endpoint, {name: unquote(value) for name, value in found.groupdict().items()}
+    raise ApiError(404, "endpoint-not-found", "No such endpoint.")
+
+
+def _include(query: Query, known: frozenset[str]) -> frozenset[str]:
+    text = query.values.get("include")
+    wanted = frozenset(text.split(",")) if text else frozenset()
+    if not wanted <= known:
+        raise invalid("include", f"Unknown section {', '.join(sorted(wanted - known))}.")
+    return wanted
+
+
+def _change_row(change: Change) -> Json:
+    return {"code": change.code, "changeTime": write_instant(change.changed_at), "changeType": change.kind}

@@ -1,0 +1,155 @@
+"""The ASGI application: every API call passes connections, token, bucket and faults, in this order."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote
+from uuid import UUID
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from . import api
+from .answers import ApiError, Json, Reply, envelope, html_page, refusal
+from .clock import write_http_date
+from .delivery import deliver, hung_up
+from .faults import Fault, FaultKind, Faults, refusal_of, spoil
+from .limits import BucketFullError, Limits
+from .options import Options
+from .query import Query
+from .request_log import LoggedRequest, RequestLog
+from .selection import select_orders
+from .state import Shop
+
+_TOKEN_HEADER = b"shoptet-private-api-token"
+
+
+@dataclass(frozen=True, slots=True)
+class _Incoming:
+    method: str
+    raw_path: str
+    query_string: str
+    query: dict[str, str]
+    token: str
+
+    @classmethod
+    def read(cls, scope: Scope) -> "_Incoming":
+        query_string = scope["query_string"].decode("latin-1")
+        token = next((value for name, value in scope["headers"] if name == _TOKEN_HEADER), b"").decode("latin-1")
+        query = dict(parse_qsl(query_string, keep_blank_values=True))
+        return cls(scope["method"], scope["raw_path"].decode("latin-1"), query_string, query, token)
+
+
+class ShoptetApi:
+    """One simulated shop over HTTP; `control` answers under /_simulator/ and meets no limit and no fault."""
+
+    def __init__(self, shop: Shop, options: Options, control: ASGIApp | None = None) -> None:
+        self.shop, self.options, self.control = shop, options, control
+        self.limits = Limits(options, shop.clock)
+        self.faults = Faults()
+        self.log = RequestLog()
+
+    def reset(self) -> None:
+        """Bring back the shop as opened: orders, tokens, buckets; no faults, an empty log."""
+        self.shop.reset()
+        self.limits.reset()
+        self.faults.clear()
+        self.log.clear()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        if self.control and scope["path"].startswith("/_simulator/"):
+            await self.control(scope, receive, send)
+            return
+        incoming, limits = _Incoming.read(scope), self.limits
+        connections = limits.connect(incoming.token)
+        try:
+            await self._serve(incoming, connections, scope, receive, send)
+        finally:
+            limits.disconnect(incoming.token)
+
+    async def _serve(self, incoming: _Incoming, connections: int, scope: Scope, receive: Receive, send: Send) -> None:
+        logged = self.log.add(
+            incoming.method,
+            incoming.raw_path,
+            incoming.query_string,
+            token=incoming.token,
+            connections=connections,
+            at=self.shop.clock.elapsed(),
+        )
+        if not self.limits.has_room(connections):
+            logged.status = 429
+            await deliver(html_page(429, "Too Many Requests"), None, scope, send)
+            return
+        fault, reply = await self._reply(incoming, logged, receive)
+        if reply is None:
+            logged.status = 499  # as nginx logs a client that did not wait
+            return
+        logged.status = None if fault and fault.kind is FaultKind.RESET else reply.status
+        reply.headers["Date"] = write_http_date(self.shop.clock.now())
+        await deliver(reply, fault, scope, send)
+
+    async def _reply(
+        self, incoming: _Incoming, logged: LoggedRequest, receive: Receive
+    ) -> tuple[Fault | None, Reply | None]:
+        request_id = str(UUID(int=0x019C8C3464F3_7000_8000_000000000000 + logged.number))
+        headers = {"X-Request-ID": request_id}
+        try:
+            self.limits.check_token(incoming.token)
+            headers |= self.limits.spend(incoming.token)
+        except ApiError as error:
+            extra = error.headers if isinstance(error, BucketFullError) else {}
+            return None, refusal(error, request_id, headers=headers | extra)
+        fault = self.faults.pick(unquote(incoming.raw_path), incoming.query)
+        logged.fault = fault.kind if fault else None
+        if await self._client_left(fault, receive):
+            return fault, None
+        with self.shop.lock:
+            reply = self._answer(incoming, fault, request_id)
+        reply.headers |= headers
+        return fault, reply
+
+    async def _client_left(self, fault: Fault | None, receive: Receive) -> bool:
+        wait = self.options.latency_seconds + (fault.seconds if fault and fault.kind is FaultKind.HANG else 0)
+        return wait > 0 and await hung_up(receive, within_seconds=wait)
+
+    def _answer(self, incoming: _Incoming, fault: Fault | None, request_id: str) -> Reply:
+        refused = refusal_of(fault, self.shop.clock, request_id) if fault else None
+        if refused:
+            return refused
+        try:
+            data = self._data(incoming, fault)
+        except ApiError as error:
+            return refusal(error, request_id)
+        reply = envelope(data, request_id)
+        if fault and fault.kind is FaultKind.TRUNCATED_JSON:
+            reply.body = reply.body[: len(reply.body) // 2]
+        return reply
+
+    def _data(self, incoming: _Incoming, fault: Fault | None) -> Json:
+        endpoint, path = api.find_endpoint(incoming.method, incoming.raw_path)
+        if fault:
+            self._move(fault.kind, incoming.query)
+            path = self._elsewhere(fault.kind, path)
+        data = endpoint(api.Call(self.shop, self.options, incoming.query, path))
+        if fault and fault.kind is FaultKind.TOO_BIG:
+            return {**data, "padding": "x" * fault.size}
+        return spoil(fault.kind, data) if fault else data
+
+    def _move(self, kind: FaultKind, query: dict[str, str]) -> None:
+        """Insert or delete an order while somebody reads the list."""
+        if kind is FaultKind.SHIFT_BY_INSERT:
+            self.shop.create()
+        elif kind is FaultKind.SHIFT_BY_DELETE:
+            listed = select_orders(
+                self.shop,
+                Query(query, known=api.ORDER_FILTERS),
+                exclusive_change_time=self.options.exclusive_change_time,
+            )
+            if listed:
+                self.shop.delete(listed[0].code)
+
+    def _elsewhere(self, kind: FaultKind, path: dict[str, str]) -> dict[str, str]:
+        """Return the path parameters of another order when the fault is to answer with one."""
+        if kind is not FaultKind.OTHER_ORDER or "code" not in path:
+            return path
+        others = (order.code for order in self.shop.orders() if order.code != path["code"])
+        return {"code": next(others, path["code"])}

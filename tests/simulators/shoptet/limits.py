@@ -1,0 +1,99 @@
+"""Who may call, how many at once and how often: tokens, connections, the leaky bucket."""
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from .answers import ApiError
+from .clock import ShopClock, write_http_date
+from .options import Options
+
+_COST = 1  # drops per call; the real cost follows the size of the answer
+
+
+class TokenState(StrEnum):
+    VALID = "valid"
+    EXPIRED = "expired"
+    WITHOUT_RIGHTS = "without_rights"
+
+
+class BucketFullError(ApiError):
+    """The token called too often; `headers` say how full its bucket is and when to come back."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        super().__init__(429, "too-many-requests", "Too many requests. The bucket is full.")
+        self.headers = headers
+
+
+@dataclass(slots=True)
+class _Bucket:
+    level: float
+    seen_at: float
+
+
+class Limits:
+    """Counts one shop's calls; used by the server's own thread only, but for `tokens`."""
+
+    def __init__(self, options: Options, clock: ShopClock) -> None:
+        self._options, self._clock = options, clock
+        self.reset()
+
+    def reset(self) -> None:
+        self.tokens = {self._options.token: TokenState.VALID}
+        self._open: Counter[str] = Counter()
+        self._buckets: dict[str, _Bucket] = {}
+
+    def connect(self, token: str) -> int:
+        """Return how many calls of this token are now under way, this one included."""
+        self._open[token] += 1
+        return self._open[token]
+
+    def disconnect(self, token: str) -> None:
+        self._open[token] -= 1
+
+    def has_room(self, connections: int) -> bool:
+        return self._options.connections is None or connections <= self._options.connections
+
+    def check_token(self, token: str) -> None:
+        """Raise ApiError 401 or 403 unless the token may read."""
+        if not token:
+            raise ApiError(
+                401,
+                "missing-access-token",
+                "Missing access token. Please add `Shoptet-Private-API-Token` header to your request.",
+            )
+        state = self.tokens.get(token)
+        if state is None:
+            raise ApiError(401, "invalid-token", "Invalid access token.")
+        if state is TokenState.EXPIRED:
+            raise ApiError(401, "expired-token", "Token is expired. Please ask for new one.")
+        if state is TokenState.WITHOUT_RIGHTS:
+            shown = f"{token[:3]}..{token[-3:]}"
+            message = f'Your access token "{shown}" has no defined rights for this resource.'
+            raise ApiError(403, "invalid-token-no-rights", message, instance="access-token")
+
+    def spend(self, token: str) -> dict[str, str]:
+        """Pour one call into the token's bucket; return the header of its filling. Raises BucketFullError."""
+        drops = self._options.bucket_drops
+        if drops is None:
+            return {}
+        bucket = self._leaked(token)
+        overflow = bucket.level + _COST - drops
+        if overflow > 0:
+            retry_at = self._clock.present() + timedelta(seconds=overflow / self._options.leak_per_second)
+            raise BucketFullError({**_filling(drops, drops), "Retry-After": write_http_date(retry_at)})
+        bucket.level += _COST
+        return _filling(bucket.level, drops)
+
+    def _leaked(self, token: str) -> _Bucket:
+        elapsed = self._clock.elapsed()
+        bucket = self._buckets.setdefault(token, _Bucket(0, elapsed))
+        bucket.level = max(0.0, bucket.level - (elapsed - bucket.seen_at) * self._options.leak_per_second)
+        bucket.seen_at = elapsed
+        return bucket
+
+
+def _filling(level: float, drops: int) -> dict[str, str]:
+    return {"X-RateLimit-Bucket-Filling": f"{math.ceil(level)}/{drops}"}

@@ -1,0 +1,22 @@
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the simulated API behaves where the vendor's documents are silent or a test wants otherwise.
+
+    `connections`, `bucket_drops`: None switches that limit off. `leak_per_second`: drops.
+    `latency_seconds`: what each API call takes at least, holding its connection.
+    `exclusive_change_time`: changeTimeFrom, changeTimeTo and `from` leave the instant itself out.
+    `vendor_numbers`: quantities and VAT rates as JSON numbers, as in the vendor's examples.
+    `missing_page_is_404`: a page beyond the last is refused instead of empty.
+    """
+
+    token: str = "222651-p-1-simulated"
+    connections: int | None = 3
+    bucket_drops: int | None = 200
+    leak_per_second: float = 10
+    latency_seconds: float = 0
+    exclusive_change_time: bool = False
+    vendor_numbers: bool = False
+    missing_page_is_404: bool = False

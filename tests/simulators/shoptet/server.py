@@ -1,0 +1,114 @@
+"""Serves a simulated shop on loopback from a thread of its own."""
+
+import socket
+import threading
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+
+from .app import ShoptetApi
+from .bodies import Body
+from .clock import ShopClock
+from .control import control_of
+from .delivery import ExposedProtocol
+from .faults import Fault, FaultKind
+from .limits import TokenState
+from .options import Options
+from .request_log import LoggedRequest
+from .state import Order, Shop
+
+
+class SimulatedShop:
+    """A Shoptet shop that answers at `url` to whoever shows `token`; use it with `with`.
+
+    `port` 0 takes a free one. `now` (aware) freezes the shop's clock; `advance` moves it. `list_order`: a key of
+    state.LIST_ORDERS. The same orders and options give the same answers, byte for byte.
+    """
+
+    def __init__(
+        self,
+        orders: Iterable[Order] = (),
+        *,
+        options: Options | None = None,
+        now: datetime | None = None,
+        list_order: str = "code_descending",
+        currency_code: str = "CZK",
+        port: int = 0,
+    ) -> None:
+        self.options = options or Options()
+        self.shop = Shop(orders, clock=ShopClock(now), list_order=list_order, currency_code=currency_code)
+        self.api = ShoptetApi(self.shop, self.options)
+        self.api.control = control_of(self.api)
+        self.token = self.options.token
+        self.url = ""
+        self._port = port
+
+    def __enter__(self) -> Self:
+        listener = socket.create_server(("127.0.0.1", self._port), backlog=128)
+        self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self._server = uvicorn.Server(_config(self.api))
+        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="simulated-shop", daemon=True)
+        self._thread.start()  # calls that come before the loop runs wait in the listener's backlog
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    def create_order(self, changes: Body | None = None, *, total: Decimal = Decimal("242.00")) -> str:
+        """Add an order; return its code. See Shop.create."""
+        return self.shop.create(changes, total=total)
+
+    def edit_order(self, code: str, changes: Body, *, changed_at: datetime | None = None) -> None:
+        """Lay `changes` over an order. See Shop.edit."""
+        self.shop.edit(code, changes, changed_at=changed_at)
+
+    def cancel_order(self, code: str) -> None:
+        self.shop.cancel(code)
+
+    def delete_order(self, code: str) -> None:
+        self.shop.delete(code)
+
+    def inject(self, kind: FaultKind | str, **matching: Any) -> Fault:
+        """Let calls fail from now on; returns the fault, which counts what it `struck`. Arguments: see Fault."""
+        return self.api.faults.add(Fault(kind=FaultKind(kind), **matching))
+
+    def clear_faults(self) -> None:
+        self.api.faults.clear()
+
+    def set_token(self, token: str, state: TokenState) -> None:
+        """Add a token, or change what one may do, from the next call on."""
+        self.api.limits.tokens[token] = state
+
+    def advance(self, seconds: float) -> None:
+        """Move the shop's clock on; buckets leak meanwhile."""
+        self.shop.clock.advance(seconds)
+
+    def requests(self, *, after: int = 0) -> list[LoggedRequest]:
+        """Return the API calls so far, in their order; `after` a number leaves out the earlier ones."""
+        return self.api.log.requests(after=after)
+
+    def reset(self) -> None:
+        """Bring back the shop as opened: orders, tokens, buckets; no faults, an empty log. The clock stays."""
+        self.api.reset()
+
+
+def _config(api: ShoptetApi) -> uvicorn.Config:
+    return uvicorn.Config(
+        api,
+        http=ExposedProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        date_header=False,  # the shop's clock writes it
+        timeout_graceful_shutdown=0,  # a hanging answer must not keep a test waiting
+    )
