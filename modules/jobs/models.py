@@ -251,3 +251,13 @@ class ScheduleFiring(models.Model):
 
     def __str__(self) -> str:
         return f"{self.schedule_id} {self.due_at:%Y-%m-%d %H:%M}"
+
+
+class FailedJob(Job):
+    """The dead letters, as a page of their own. Permissions are those of Job."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("failed job")
+        verbose_name_plural = _("failed jobs")
