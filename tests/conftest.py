@@ -1,7 +1,9 @@
 """What every test may use; nothing here is clever about a module."""
 
+import dramatiq
 import pytest
 
+from modules.jobs import clients
 from modules.jobs.engine.foreground import foreground_worker, work
 from tests.support import actors
 
@@ -27,13 +29,8 @@ def effects():
 
 
 @pytest.fixture(autouse=True)
-def _empty_broker(request):
-    """Start with empty lanes where a test sends jobs for real."""
-    if "transactional_db" in request.fixturenames:
-        import dramatiq
-
-        from modules.jobs import clients
-
-        clients._silent_until = 0.0
-        clients._full_until.clear()
-        dramatiq.get_broker().bell_client.flushdb()
+def _empty_lanes():
+    """Start each test with empty lanes and a broker that nobody gave up on."""
+    clients._silent_until = 0.0
+    clients._full_until.clear()
+    dramatiq.get_broker().bell_client.flushdb()

@@ -33,13 +33,29 @@ def _parser() -> argparse.ArgumentParser:
     alone.add_argument("--ephemeral", action="store_true", help="quick and forgetful, for tests")
     alone.add_argument("command", nargs="+", metavar="CMD", help="after --, with its arguments")
     alone.set_defaults(action=_servers)
+    run = actions.add_parser("run", help="the whole product with its logs, until Ctrl-C")
+    run.set_defaults(action=_run)
+    demo = actions.add_parser("demo", help="import a shop's orders and check every figure")
+    demo.set_defaults(action=_demo)
     return parser
+
+
+def _run(_: argparse.Namespace) -> int:
+    from deploy.local.run import run  # not above: the servers alone start without Django
+
+    return run()
+
+
+def _demo(_: argparse.Namespace) -> int:
+    from deploy.local.demo import demo
+
+    return demo()
 
 
 def _servers(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         data = stack.enter_context(folder.temporary()) if options.ephemeral else env.data_dir()
-        data.mkdir(mode=0o711, parents=True, exist_ok=True)
+        folder.make(data)
         stream = stack.enter_context((data / "servers.log").open("a", encoding="utf-8"))
         running = servers.running(data=data, log=Log(stream), ephemeral=options.ephemeral)
         try:

@@ -16,12 +16,24 @@ from config import env
 from deploy.local.processes import UnableToStart
 
 
-@contextmanager
-def hold(data: Path) -> Iterator[None]:
-    """Make `data` ours until the end of the block; raises UnableToStart when another run has it."""
+def make(data: Path) -> None:
+    """Make `data` unless it is there; raises UnableToStart when that cannot be."""
     try:
         # Everything inside has narrower permissions; others pass through it, one of them PostgreSQL.
         data.mkdir(mode=0o711, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_access(data, error) from error
+
+
+def _no_access(data: Path, error: OSError) -> UnableToStart:
+    return UnableToStart(f"Cannot write to {data}: {error.strerror}. Set BACKROOM_DATA to another folder.")
+
+
+@contextmanager
+def hold(data: Path) -> Iterator[None]:
+    """Make `data` ours until the end of the block; raises UnableToStart when another run has it."""
+    make(data)
+    try:
         lock = (data / "lock").open("a+", encoding="ascii")
     except OSError as error:
         raise UnableToStart(
@@ -41,13 +53,18 @@ def hold(data: Path) -> Iterator[None]:
 
 
 @contextmanager
-def temporary() -> Iterator[Path]:
-    """Make a data folder that is gone at the end of the block."""
+def temporary(*, keep_after: type[Exception] | tuple[()] = ()) -> Iterator[Path]:
+    """Make a data folder that is gone at the end of the block, unless that ends with `keep_after`."""
     data = Path(tempfile.mkdtemp(prefix="backroom-")).resolve()
     data.chmod(0o711)
     try:
         yield data
-    finally:
+    except keep_after:
+        raise
+    except BaseException:
+        shutil.rmtree(data, ignore_errors=True)
+        raise
+    else:
         shutil.rmtree(data, ignore_errors=True)
 
 
@@ -76,7 +93,7 @@ def kept_secret(file: Path) -> str:
     """Return the secret in `file`, made on the first call; nobody else can read it."""
     if not file.exists():
         replace(file, secrets.token_urlsafe(18))
-    return file.read_text(encoding="utf-8")
+    return file.read_text(encoding="utf-8").strip()
 
 
 def kept_port(file: Path) -> int:
@@ -100,7 +117,7 @@ def free_port(first: int) -> int:
 
 def is_free(port: int) -> bool:
     """Return whether nothing listens on `port` of the loopback address."""
-    with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+    with suppress(OSError, OverflowError), socket.create_server(("127.0.0.1", port)):
         return True
     return False
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import psutil
 
+SERVER_NAMES = ("postgres", "redis-server")
 OWNER = "BACKROOM_OWNER"  # in the environment of all we start; its value is the data folder
-_PR_SET_PDEATHSIG, _PR_SET_KEEPCAPS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 8, 47, 2  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_SECUREBITS, _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE = 1, 28, 47, 2  # linux/prctl.h
+_SECBIT_NO_SETUID_FIXUP = 4  # linux/securebits.h
 _CAP_DAC_OVERRIDE, _CAPABILITY_VERSION_3 = 1, 0x20080522  # linux/capability.h
 _libc = ctypes.CDLL(None, use_errno=True)  # loaded here, because little is safe between fork and exec
 
@@ -93,7 +95,8 @@ def _become(account: pwd.struct_passwd) -> None:
     gives away nothing: only the user who started the server can talk to it (see `postgres.py`). Where the
     kernel refuses it, everything still works in folders that the account can reach by itself.
     """
-    _libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    # Keeps the power through the change of user, and lets access(2), which initdb asks, count it.
+    _libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0)
     os.setgroups([])
     os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
     os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
@@ -119,13 +122,22 @@ def signal_group(process: subprocess.Popen[bytes], stop_signal: signal.Signals) 
         os.killpg(process.pid, stop_signal)
 
 
-def end_leftovers(owner: Path, *, patience_seconds: float = 10) -> int:
-    """End what an earlier, killed run started for the data folder `owner`; return how many there were.
+def owned_by(data: Path) -> list[psutil.Process]:
+    """Return the processes that work for the data folder `data`, in no order.
 
-    Only for the holder of the folder's lock. A process is known by the mark in its environment, which
-    its descendants inherit and which, unlike a pid that was written down, cannot be somebody else's.
+    They are known by the mark in their environment, which descendants inherit and which, unlike a pid that
+    was written down, cannot be somebody else's. The servers write their titles over it; they are known by
+    the folder they work in.
     """
-    left = [process for process in psutil.process_iter() if _owner_of(process) == str(owner)]
+    return [process for process in psutil.process_iter() if _is_owned(process, data=data)]
+
+
+def end_leftovers(data: Path, *, patience_seconds: float = 10) -> int:
+    """End what an earlier, killed run started for `data`; return how many processes there were.
+
+    Only for the holder of the folder's lock.
+    """
+    left = owned_by(data)
     for process in left:
         with suppress(psutil.Error):
             process.terminate()
@@ -137,9 +149,10 @@ def end_leftovers(owner: Path, *, patience_seconds: float = 10) -> int:
     return len(left)
 
 
-def _owner_of(process: psutil.Process) -> str | None:
+def _is_owned(process: psutil.Process, *, data: Path) -> bool:
     try:
-        environment: dict[str, str] = process.environ()
+        if process.name() in SERVER_NAMES:
+            return process.cwd() in {str(data / "postgres"), str(data / "redis")}
+        return str(process.environ().get(OWNER)) == str(data)
     except (psutil.Error, OSError):
-        return None  # gone meanwhile, or another user's
-    return environment.get(OWNER)
+        return False  # gone meanwhile, or another user's

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import redis
 from dramatiq import get_broker
-from dramatiq.errors import ConnectionError as BrokerError
+from dramatiq.errors import BrokerConnectionError as BrokerError
 
 log = logging.getLogger("backroom.jobs")
 

@@ -13,7 +13,7 @@ def _money(label: Any) -> "models.DecimalField[Any, Any]":
     return models.DecimalField(label, max_digits=14, decimal_places=2, null=True, blank=True)
 
 
-class SalesChannel(models.Model):
+class SalesChannel(models.Model):  # type: ignore[django-manager-missing] # its class is made at run time
     """What orders come through; a shop of a row above has one each, because an order cannot point up."""
 
     class Kind(models.TextChoices):
@@ -24,7 +24,7 @@ class SalesChannel(models.Model):
     name = models.CharField(_("name"), max_length=200)
     currency = models.CharField(_("default currency"), max_length=3, blank=True)
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["SalesChannel"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("sales channel")
@@ -48,7 +48,7 @@ class OrderStatus(models.Model):
     position = models.IntegerField(_("position"), default=0)
     marks_paid = models.BooleanField(_("marks as paid"), default=False)
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["OrderStatus"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("order status")
@@ -61,7 +61,7 @@ class OrderStatus(models.Model):
         return self.name
 
 
-class Order(models.Model):
+class Order(models.Model):  # type: ignore[django-manager-missing] # its class is made at run time
     """The newest known state of an order; one that its source deleted stays as a tombstone (`deleted_at`)."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False, verbose_name=_("tenant"))
@@ -103,7 +103,7 @@ class Order(models.Model):
     delivery_address = models.JSONField(_("delivery address"), null=True, blank=True)
     raw = models.JSONField(_("as received"), default=dict)
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["Order"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("order")
@@ -148,7 +148,7 @@ class OrderItem(models.Model):
     unit_price_without_vat = _money(_("unit price without VAT"))
     purchase_price_without_vat = _money(_("purchase price without VAT"))
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["OrderItem"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("order line")

@@ -106,7 +106,8 @@ def _write_orders(
     rows = [_order_row(facts) | common for facts in orders]
     with connection.cursor() as cursor:
         cursor.execute(_UPSERT_ORDERS, [_as_json(rows)])
-        return cursor.fetchall()
+        written: list[tuple[int, str, bool]] = cursor.fetchall()
+    return written
 
 
 def _order_row(facts: OrderFacts) -> dict[str, Any]:
@@ -144,7 +145,7 @@ def _upsert(
 
     A stored row is updated where `guard` holds and any column but the `silent` ones differs.
     """
-    columns = [field.column for field in model._meta.concrete_fields if not field.primary_key]  # noqa: SLF001
+    columns = [str(field.column) for field in model._meta.concrete_fields if not field.primary_key]  # noqa: SLF001
     set_columns = [column for column in columns if column not in key]
     compared = [column for column in set_columns if column not in silent]
     return sql.SQL(

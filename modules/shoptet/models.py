@@ -9,7 +9,7 @@ from modules.kernel.tenancy import tenant_manager
 from modules.orders.models import SalesChannel
 
 
-class Shop(models.Model):
+class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is made at run time
     """An e-shop on Shoptet, with the private token that its owner created for us."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
@@ -28,7 +28,7 @@ class Shop(models.Model):
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["Shop"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("shop")
@@ -55,7 +55,7 @@ class SyncCursor(models.Model):
     holder = models.CharField(_("held by"), max_length=100, blank=True)
     held_until = models.DateTimeField(_("held until"), null=True, blank=True)
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["SyncCursor"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("cursor")
@@ -107,7 +107,7 @@ class SnapshotExecution(models.Model):
     warning = models.TextField(_("warning"), blank=True)
     error = models.TextField(_("error"), blank=True)
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["SnapshotExecution"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("pipeline log entry")
@@ -150,7 +150,7 @@ class ParkedRecord(models.Model):
     attempted_at = models.DateTimeField(_("last tried"))
     resolved_at = models.DateTimeField(_("resolved"), null=True, blank=True)
 
-    objects = tenant_manager()
+    objects: ClassVar[models.Manager["ParkedRecord"]] = tenant_manager()
 
     class Meta:
         verbose_name = _("record set aside")

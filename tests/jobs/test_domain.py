@@ -1,5 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_quarter_hourly_run_goes_on_through_the_hour_that_comes_twice():
     due = due_times("*/15 * * * *", "Europe/Prague", after=prague("2026-10-25 01:59"), until=prague("2026-10-25 03:00"))
 
     assert len(due) == 9
-    assert {later - earlier for earlier, later in zip(due, due[1:], strict=False)} == {timedelta(minutes=15)}
+    assert {later - earlier for earlier, later in pairwise(due)} == {timedelta(minutes=15)}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Actors for the platform's own tests; a worker process loads them as `dramatiq config.workers tests.support.actors`."""
+"""Actors for the platform's own tests; a worker loads them with `dramatiq config.workers tests.support.actors`."""
 
 import os
 import signal

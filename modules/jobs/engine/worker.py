@@ -24,6 +24,7 @@ from modules.kernel.ids import uuid7
 log = logging.getLogger("backroom.jobs")
 
 DISPATCH_EVERY_SECONDS = 0.5
+DISPATCH_ON_SECONDS = 0.05  # after a pass that found work: a short lane must not become an empty one
 PR_SET_PDEATHSIG = 1  # Linux: a signal for when the parent dies, however it dies
 
 
@@ -79,10 +80,12 @@ class WorkerLife(Middleware):
 
     def _dispatch_forever(self) -> None:
         watch = _DatabaseWatch()
+        rest = DISPATCH_EVERY_SECONDS
         # Workers start together; the random rest keeps them from asking for the lock in step.
-        while not self._stopping.wait(DISPATCH_EVERY_SECONDS * random.uniform(0.8, 1.2)):  # noqa: S311
+        while not self._stopping.wait(rest * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
-                services.dispatch(may_rescue=watch.is_settled())
+                done = services.dispatch(may_rescue=watch.is_settled())
+                rest = DISPATCH_ON_SECONDS if done.rung else DISPATCH_EVERY_SECONDS
                 if runner.worker_id:
                     services.release_strays(worker_id=runner.worker_id, in_hand=list(runner.in_hand))
             except (DatabaseError, InterfaceError) as error:

@@ -17,22 +17,29 @@ from modules.jobs.services._ledger import move
 CHUNK = 1_000
 
 
-def cancel(job_ids: Sequence[UUID]) -> int:
+JobIds = Sequence[UUID | str]
+
+
+def cancel(job_ids: JobIds) -> int:
     """Cancel jobs that have not started and ask running ones to stop at their next checkpoint; return how many."""
-    ids = list(job_ids)
+    ids = _uuids(job_ids)
     cancelled = move(domain.CANCEL, where="id = ANY(%(ids)s)", params={"ids": ids})
     running = Job.objects.filter(id__in=ids, state=State.RUNNING, cancel_requested_at__isnull=True)
     return len(cancelled) + running.update(cancel_requested_at=timezone.now())
 
 
-def replay(job_ids: Sequence[UUID]) -> int:
+def replay(job_ids: JobIds) -> int:
     """Run dead letters again from their first attempt; return how many there were. Others are left alone."""
-    return len(move(domain.REPLAY, where="id = ANY(%(ids)s)", params={"ids": list(job_ids)}))
+    return len(move(domain.REPLAY, where="id = ANY(%(ids)s)", params={"ids": _uuids(job_ids)}))
 
 
-def discard(job_ids: Sequence[UUID]) -> int:
+def discard(job_ids: JobIds) -> int:
     """Take dead letters off the list without running them; their history stays. Return how many there were."""
-    return len(move(domain.DISCARD, where="id = ANY(%(ids)s)", params={"ids": list(job_ids)}))
+    return len(move(domain.DISCARD, where="id = ANY(%(ids)s)", params={"ids": _uuids(job_ids)}))
+
+
+def _uuids(job_ids: JobIds) -> list[UUID]:
+    return [UUID(str(job_id)) for job_id in job_ids]
 
 
 def replay_matching(jobs: "QuerySet[Job]") -> int:

@@ -29,9 +29,8 @@ def begin_execution(
     """
     open_entries = SnapshotExecution.objects.filter(shop=shop, kind=kind, finished_at=None)
     mine: SnapshotExecution | None = open_entries.filter(job_id=job_id).last() if job_id else None
-    open_entries.exclude(id=mine.pk if mine else None).update(
-        status=Status.ERROR, error=_("Interrupted; a later run went on."), finished_at=started_at
-    )
+    strays = open_entries.exclude(id=mine.pk) if mine else open_entries
+    strays.update(status=Status.ERROR, error=_("Interrupted; a later run went on."), finished_at=started_at)
     if mine is None:
         mine = SnapshotExecution(
             tenant_id=shop.tenant_id, shop=shop, kind=kind, trigger=trigger, job_id=job_id, started_at=started_at
@@ -52,6 +51,12 @@ def close_execution(
 ) -> None:
     """Say how a run ended; `finished_at` is None for one that only waits."""
     SnapshotExecution.objects.filter(id=execution.pk).update(status=status, finished_at=finished_at, error=error)
+
+
+def tell_shop(shop: Shop, *, last_error: str, paused_until: datetime | None) -> None:
+    """Show at the shop how its last run went. Safe to repeat."""
+    shop.last_error, shop.paused_until = last_error, paused_until
+    shop.save(update_fields=["last_error", "paused_until"])
 
 
 def park_records(*, shop: Shop, kind: str, records: Iterable[Unreadable], at: datetime) -> int:

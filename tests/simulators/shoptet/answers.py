@@ -9,6 +9,9 @@ Json = dict[str, Any]
 JSON_TYPE = "application/json; charset=utf-8"
 HTML_TYPE = "text/html"
 
+# Not ASCII only: U+2028 and emoji travel raw, as the most surprising shop would send them.
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 @dataclass(slots=True)
 class Reply:
@@ -49,6 +52,4 @@ def html_page(status: int, title: str) -> Reply:
 
 
 def _reply(content: Json, status: int, headers: Mapping[str, str] | None) -> Reply:
-    # Not ASCII only: U+2028 and emoji travel raw, as the most surprising shop would send them.
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return Reply(status, body, headers=dict(headers or {}))
+    return Reply(status, _ENCODER.encode(content).encode(), headers=dict(headers or {}))

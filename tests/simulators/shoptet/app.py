@@ -11,7 +11,7 @@ from .answers import ApiError, Json, Reply, envelope, html_page, refusal
 from .clock import write_http_date
 from .delivery import deliver, hung_up
 from .faults import Fault, FaultKind, Faults, refusal_of, spoil
-from .limits import BucketFullError, Limits
+from .limits import BucketFull, Limits
 from .options import Options
 from .query import Query
 from .request_log import LoggedRequest, RequestLog
@@ -47,7 +47,8 @@ class ShoptetApi:
         self.log = RequestLog()
 
     def reset(self) -> None:
-        """Bring back the shop as opened: orders, tokens, buckets; no faults, an empty log."""
+        """Bring back the shop as opened: orders, time, tokens, buckets; no faults, an empty log."""
+        self.shop.clock.reset()
         self.shop.reset()
         self.limits.reset()
         self.faults.clear()
@@ -96,7 +97,7 @@ class ShoptetApi:
             self.limits.check_token(incoming.token)
             headers |= self.limits.spend(incoming.token)
         except ApiError as error:
-            extra = error.headers if isinstance(error, BucketFullError) else {}
+            extra = error.headers if isinstance(error, BucketFull) else {}
             return None, refusal(error, request_id, headers=headers | extra)
         fault = self.faults.pick(unquote(incoming.raw_path), incoming.query)
         logged.fault = fault.kind if fault else None

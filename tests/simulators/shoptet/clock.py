@@ -32,6 +32,10 @@ class ShopClock:
     def advance(self, seconds: float) -> None:
         self._advanced_seconds += seconds
 
+    def reset(self) -> None:
+        """Take back every `advance`."""
+        self._advanced_seconds = 0.0
+
 
 def write_instant(instant: datetime) -> str:
     """Return shop-local time as the vendor writes it: 2018-05-29T09:02:27+0200."""

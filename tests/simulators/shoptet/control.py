@@ -13,7 +13,7 @@ from .answers import Json
 from .app import ShoptetApi
 from .faults import Fault
 from .limits import TokenState
-from .state import NoSuchOrderError
+from .state import NoSuchOrder
 
 Command = Callable[[ShoptetApi, Json], Json]
 
@@ -90,7 +90,7 @@ def _endpoint(simulated: ShoptetApi, command: Command) -> Any:
     async def answer(request: Request) -> Response:
         try:
             return JSONResponse(command(simulated, await request.json() if await request.body() else {}))
-        except NoSuchOrderError as error:
+        except NoSuchOrder as error:
             return JSONResponse({"error": f"no order {error}"}, 404)
         except (KeyError, TypeError, ValueError) as error:
             return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)

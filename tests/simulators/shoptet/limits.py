@@ -19,7 +19,7 @@ class TokenState(StrEnum):
     WITHOUT_RIGHTS = "without_rights"
 
 
-class BucketFullError(ApiError):
+class BucketFull(ApiError):
     """The token called too often; `headers` say how full its bucket is and when to come back."""
 
     def __init__(self, headers: dict[str, str]) -> None:
@@ -38,11 +38,11 @@ class Limits:
 
     def __init__(self, options: Options, clock: ShopClock) -> None:
         self._options, self._clock = options, clock
+        self._open: Counter[str] = Counter()  # outlives a reset: calls under way still end
         self.reset()
 
     def reset(self) -> None:
         self.tokens = {self._options.token: TokenState.VALID}
-        self._open: Counter[str] = Counter()
         self._buckets: dict[str, _Bucket] = {}
 
     def connect(self, token: str) -> int:
@@ -75,7 +75,7 @@ class Limits:
             raise ApiError(403, "invalid-token-no-rights", message, instance="access-token")
 
     def spend(self, token: str) -> dict[str, str]:
-        """Pour one call into the token's bucket; return the header of its filling. Raises BucketFullError."""
+        """Pour one call into the token's bucket; return the header of its filling. Raises BucketFull."""
         drops = self._options.bucket_drops
         if drops is None:
             return {}
@@ -83,7 +83,7 @@ class Limits:
         overflow = bucket.level + _COST - drops
         if overflow > 0:
             retry_at = self._clock.present() + timedelta(seconds=overflow / self._options.leak_per_second)
-            raise BucketFullError({**_filling(drops, drops), "Retry-After": write_http_date(retry_at)})
+            raise BucketFull({**_filling(drops, drops), "Retry-After": write_http_date(retry_at)})
         bucket.level += _COST
         return _filling(bucket.level, drops)
 

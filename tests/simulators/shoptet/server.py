@@ -95,7 +95,10 @@ class SimulatedShop:
         return self.api.log.requests(after=after)
 
     def reset(self) -> None:
-        """Bring back the shop as opened: orders, tokens, buckets; no faults, an empty log. The clock stays."""
+        """Bring back the shop as opened: orders, time, tokens, buckets; no faults, an empty log.
+
+        Cheaper than opening another: closing a server takes 0.2 s.
+        """
         self.api.reset()
 
 

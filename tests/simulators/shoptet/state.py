@@ -15,7 +15,7 @@ from .clock import ShopClock, read_instant, write_instant
 CHANGE_HISTORY = timedelta(days=30)  # what GET /api/orders/changes guarantees
 
 
-class NoSuchOrderError(LookupError):
+class NoSuchOrder(LookupError):
     """The shop has no order of this code."""
 
 
@@ -117,10 +117,10 @@ class Shop:
         return self._orders.get(code)
 
     def body(self, code: str) -> Body:
-        """Return the whole JSON of an order, a copy. Raises NoSuchOrderError."""
+        """Return the whole JSON of an order, a copy. Raises NoSuchOrder."""
         order = self.find(code)
         if order is None:
-            raise NoSuchOrderError(code)
+            raise NoSuchOrder(code)
         return order.load()
 
     def bodies(self) -> dict[str, Body]:
@@ -164,7 +164,7 @@ class Shop:
         """Lay `changes` over an order: objects key by key, lists and values whole.
 
         changeTime becomes `changed_at`, else the shop's present; a `changeTime` among the changes wins.
-        Raises NoSuchOrderError.
+        Raises NoSuchOrder.
         """
         if changes.get("code", code) != code:
             raise ValueError("the code of an order does not change; delete and create instead")
@@ -178,10 +178,10 @@ class Shop:
         self.edit(code, {"status": status_of(CANCELLED), "price": zero})
 
     def delete(self, code: str) -> None:
-        """Remove an order; only the change log remembers it. Raises NoSuchOrderError."""
+        """Remove an order; only the change log remembers it. Raises NoSuchOrder."""
         with self.lock:
             if self._orders.pop(code, None) is None:
-                raise NoSuchOrderError(code)
+                raise NoSuchOrder(code)
             self._deleted_at[code] = self.clock.now()
             self._listed = None
 

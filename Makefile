@@ -1,0 +1,51 @@
+# `make run` is all a newcomer needs: Python 3.11 or newer, no PostgreSQL, no Redis, no settings.
+PYTHON ?= python3
+BIN := .venv/bin
+# One worker for each two cores and one more: most tests wait for servers that need a core themselves.
+TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n / 2 + 1)))
+
+.DEFAULT_GOAL := help
+.PHONY: help install run demo test check lock clean
+
+help: ## Show what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: .venv/installed ## Install everything into .venv
+run: install ## Run the product here; its address and login are printed
+	@$(BIN)/python -m deploy.local run
+demo: install ## Import 6,919 orders twice and check every figure
+	@$(BIN)/python -m deploy.local demo
+test: install ## Run all tests
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) $(ARGS)
+check: install ## Check style, types, module borders, settings and migrations
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy modules config deploy
+	$(BIN)/lint-imports
+	@echo "$(BIN)/python manage.py check --deploy"
+	@$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/python -m deploy.local servers --ephemeral -- $(BIN)/python manage.py makemigrations --check --dry-run
+
+# Values that pass the checks and open nothing.
+PRODUCTION := DJANGO_SETTINGS_MODULE=config.settings.production ALLOWED_HOSTS=backroom.example \
+	SECRET_KEY=only-checked-never-used-0123456789-abcdefghijklmnopqrstuvwxyz \
+	DATABASE_URL=postgres://localhost/none REDIS_URL=redis://localhost/0
+
+.venv/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Backroom needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+lock: ## Make requirements.lock anew from pyproject.toml
+	@folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
+	"$$folder/bin/pip" install --quiet --disable-pip-version-check uv && \
+	"$$folder/bin/uv" pip compile pyproject.toml --quiet --extra local --extra dev --universal \
+		--generate-hashes --python-version 3.11 --no-header --output-file requirements.lock
+
+clean: ## Remove the environment, the local data and all caches
+	@rm -rf .venv .data .static .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

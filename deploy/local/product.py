@@ -1,0 +1,123 @@
+"""What the product consists of: its processes, and the steps before them."""
+
+import http.client
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from config import env
+from config.settings.jobs import JOBS
+from deploy.local import folder, servers
+from deploy.local.processes import Program, UnableToStart
+from deploy.local.supervisor import Supervisor
+
+SHOP_STAGE, PRODUCT_STAGE = 1, 2  # the servers are stage 0
+WORKER_SHUTDOWN_SECONDS = 20
+PURCHASES = env.ROOT / "tests" / "data" / "cdnow_sample.txt"
+
+
+def environment(data: Path) -> dict[str, str]:
+    """Return the environment of every process of the product that works on `data`."""
+    return {
+        "DJANGO_SETTINGS_MODULE": "config.settings.local",
+        **servers.environment(data),
+        "PYTHONUNBUFFERED": "1",  # a line is shown when it is written
+        "dramatiq_worker_timeout": "100",  # ms between two looks at an empty queue
+    }
+
+
+def prepare(supervisor: Supervisor, *, surroundings: Mapping[str, str]) -> None:
+    """Bring the database and the schedules up to date; safe to repeat."""
+    supervisor.run(manage("migrate", "--noinput", surroundings=surroundings))
+    supervisor.run(manage("sync_job_schedules", surroundings=surroundings))
+
+
+def start_shop(supervisor: Supervisor, *, data: Path, surroundings: Mapping[str, str]) -> str:
+    """Start the simulated shop, at the same address as last time if that is free, and make it known.
+
+    Returns its address.
+    """
+    port, token = folder.kept_port(data / "shop-port"), folder.kept_secret(data / "shop-token")
+    url = f"http://127.0.0.1:{port}"
+    supervisor.start(_shop(port, token=token, surroundings=surroundings))
+    arguments = ["--tenant", "Demo", "--name", "CDNOW", "--url", url]
+    known = {**surroundings, "SHOPTET_TOKEN": token}
+    supervisor.run(manage("shoptet_add_shop", *arguments, surroundings=known))
+    return url
+
+
+def workers(surroundings: Mapping[str, str]) -> list[Program]:
+    """Return a master for each pool of the settings, and the scheduler."""
+    limits = ["--processes", "1", "--threads", "8", "--worker-shutdown-timeout", str(WORKER_SHUTDOWN_SECONDS * 1000)]
+    pools: Mapping[str, list[str]] = JOBS["POOLS"]
+    masters = [
+        _program(name, "-m", "dramatiq", "config.workers", *limits, "--queues", *queues, surroundings=surroundings)
+        for name, queues in pools.items()
+    ]
+    scheduler = "import sys, periodiq; sys.exit(periodiq.entrypoint())"  # the package has no __main__
+    return [*masters, _program("scheduler", "-c", scheduler, "config.workers", surroundings=surroundings)]
+
+
+def web(port: int, *, surroundings: Mapping[str, str]) -> Program:
+    """Return the console's server on `port` of the loopback address."""
+    # The control socket would be one for all of a user's servers; nobody asks it anything here.
+    arguments = ["--workers", "1", "--threads", "8", "--bind", f"127.0.0.1:{port}", "--no-control-socket"]
+    return _program(
+        "web", "-m", "gunicorn", "config.wsgi", *arguments, surroundings=surroundings, is_ready=lambda: _answers(port)
+    )
+
+
+def manage(command: str, *arguments: str, surroundings: Mapping[str, str]) -> Program:
+    """Return `manage.py COMMAND` as a program that runs to its end."""
+    return _program(command, "manage.py", command, *arguments, surroundings=surroundings)
+
+
+def _shop(port: int, *, token: str, surroundings: Mapping[str, str]) -> Program:
+    options = ["--port", str(port), "--token", token, "--orders", str(PURCHASES)]
+    return _program(
+        "shop",
+        *["-m", "tests.simulators.shoptet", *options],
+        surroundings=surroundings,
+        stage=SHOP_STAGE,
+        is_ready=lambda: _listens(port),
+    )
+
+
+def _program(name: str, *arguments: str, surroundings: Mapping[str, str], **options: object) -> Program:
+    return Program(
+        name=name,
+        command=[sys.executable, *arguments],
+        folder=env.ROOT,
+        environment=surroundings,
+        **{"stage": PRODUCT_STAGE, "stop_seconds": WORKER_SHUTDOWN_SECONDS + 5, **options},  # type: ignore[arg-type]
+    )
+
+
+def _listens(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/admin/login/")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def web_port() -> int:
+    """Return the port that PORT names, else 8000 or the next one that is free."""
+    if not os.environ.get("PORT"):
+        return folder.free_port(8000)
+    port = env.number("PORT", default=8000, at_least=1)
+    if not folder.is_free(port):
+        raise UnableToStart(f"Port {port} is taken; set PORT to another one.")
+    return port

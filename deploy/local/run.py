@@ -1,0 +1,62 @@
+"""`make run`: the whole product with its logs, until Ctrl-C."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from config import env
+from deploy.local import folder, product, servers
+from deploy.local.log import Log
+from deploy.local.supervisor import Stopped, Supervisor
+
+
+def run() -> int:
+    """Run the product until it is asked to stop; return 0 then. Raises UnableToStart.
+
+    The next run goes on with the same data.
+    """
+    data, log = env.data_dir(), Log(sys.stdout)
+    try:
+        with servers.running(data=data, log=log) as supervisor:
+            log.say(_start(supervisor, data=data))
+            supervisor.watch(lambda: False, seconds=3600)
+    except Stopped:
+        log.say("Stopped; the next run goes on with the same data.")
+    return 0
+
+
+def _start(supervisor: Supervisor, *, data: Path) -> str:
+    """Start everything; return what a newcomer wants to know."""
+    port, surroundings = product.web_port(), product.environment(data)
+    product.prepare(supervisor, surroundings=surroundings)
+    if not (env.ROOT / ".static").exists() or not env.flag("DEBUG", default=True):
+        supervisor.run(product.manage("collectstatic", "--noinput", "-v", "0", surroundings=surroundings))
+    login = _make_operator(supervisor, data=data, surroundings=surroundings)
+    shop = product.start_shop(supervisor, data=data, surroundings=surroundings)
+    supervisor.start(*product.workers(surroundings), product.web(port, surroundings=surroundings))
+    return _welcome(f"http://127.0.0.1:{port}/", login=login, data=data, shop=shop)
+
+
+def _make_operator(supervisor: Supervisor, *, data: Path, surroundings: Mapping[str, str]) -> str:
+    """Make the user `admin`; return how to log in."""
+    if os.environ.get("BACKROOM_ADMIN_PASSWORD"):
+        command = product.manage("accounts_create_operator", "--set-password", surroundings=surroundings)
+        supervisor.run(command)
+        return "admin, with the password in BACKROOM_ADMIN_PASSWORD"
+    file = data / "admin-password"
+    known = {**surroundings, "BACKROOM_ADMIN_PASSWORD": folder.kept_secret(file)}
+    supervisor.run(product.manage("accounts_create_operator", surroundings=known))
+    return f"admin / {folder.kept_secret(file)}   (kept in {file})"
+
+
+def _welcome(url: str, *, login: str, data: Path, shop: str) -> str:
+    rows = {
+        "Open": url,
+        "Log in": login,
+        "Data": f"{data}   (delete it to start afresh)",
+        "Shop": f"{shop}   (simulated; import: .venv/bin/python manage.py shoptet_sync orders --shop all)",
+        "Stop": "Ctrl-C",
+    }
+    lines = [f"  {name:<8}{value}" for name, value in rows.items()]
+    return "\n".join(["", "Backroom is running.", "", *lines, ""])

@@ -1,0 +1,137 @@
+"""Whose an order is. Pure: no Django, no clock, no network."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class LinkedBy(StrEnum):
+    """What made an order somebody's."""
+
+    GUID = "guid"
+    EMAIL = "email"
+    CREATED = "created"  # the customer was made from this very order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderIdentity:
+    """What an order says about its customer; "" for what it does not say. `email` is normalized."""
+
+    order_id: int
+    channel_id: int
+    guid: str
+    email: str
+
+
+@dataclass(slots=True, eq=False)
+class Person:
+    """A customer, stored (`customer_id`) or to be made from the order `made_from`.
+
+    `channels`: where the customer has an account already.
+    """
+
+    customer_id: int | None
+    email: str
+    channels: set[int]
+    made_from: OrderIdentity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An order and the person it belongs to."""
+
+    order_id: int
+    person: Person
+    linked_by: LinkedBy
+
+
+@dataclass(slots=True)
+class Resolution:
+    """Whose each order is, and what has to be stored for it to be so."""
+
+    links: list[Link] = field(default_factory=list)
+    new_persons: list[Person] = field(default_factory=list)
+    new_accounts: dict[tuple[int, str], Person] = field(default_factory=dict)
+    nobody: list[int] = field(default_factory=list)  # ids of orders that name nobody
+    ambiguous: list[int] = field(default_factory=list)  # ids of orders whose e-mail fits several customers
+    ambiguous_emails: set[str] = field(default_factory=set)
+
+
+def resolve_customers(
+    orders: Iterable[OrderIdentity], *, accounts: Mapping[tuple[int, str], Person], persons: Iterable[Person]
+) -> Resolution:
+    """Return whose each order is: by the shop's GUID for the customer, else by e-mail, else nobody's.
+
+    `accounts`: stored customers by (channel, GUID); `persons`: every stored customer with an e-mail of `orders`.
+    A GUID seen for the first time belongs to the one customer with that e-mail who has no account in the channel
+    (a guest who registered); else it is somebody new. An e-mail that fits two customers is not guessed about.
+    """
+    book = _Book(accounts, persons)
+    waiting = []
+    for order in orders:
+        if order.guid:
+            book.link_by_guid(order)
+        else:
+            waiting.append(order)
+    for order in waiting:  # after the accounts, so that the order of arrival inside a batch does not matter
+        book.link_by_email(order)
+    book.found.ambiguous_emails = {email for email, people in book.by_email.items() if len(people) > 1}
+    return book.found
+
+
+class _Book:
+    """Who is who so far, while a batch of orders is gone through."""
+
+    def __init__(self, accounts: Mapping[tuple[int, str], Person], persons: Iterable[Person]) -> None:
+        self.found = Resolution()
+        self.accounts = dict(accounts)
+        self.by_email: defaultdict[str, list[Person]] = defaultdict(list)
+        for person in persons:
+            self.by_email[person.email].append(person)
+
+    def link_by_guid(self, order: OrderIdentity) -> None:
+        account = (order.channel_id, order.guid)
+        person, linked_by = self.accounts.get(account), LinkedBy.GUID
+        if person is None:
+            person = self.guest(order)
+            if person is None:
+                person, linked_by = self.new_person(order), LinkedBy.CREATED
+            person.channels.add(order.channel_id)
+            self.accounts[account] = self.found.new_accounts[account] = person
+        self.found.links.append(Link(order.order_id, person, linked_by))
+
+    def guest(self, order: OrderIdentity) -> Person | None:
+        """Return the only customer with the order's e-mail, unless that one has another account here."""
+        people = self.by_email[order.email] if order.email else []
+        return people[0] if len(people) == 1 and order.channel_id not in people[0].channels else None
+
+    def link_by_email(self, order: OrderIdentity) -> None:
+        if not order.email:
+            self.found.nobody.append(order.order_id)
+            return
+        people = self.by_email[order.email]
+        if len(people) > 1:
+            self.found.ambiguous.append(order.order_id)
+        elif people:
+            self.found.links.append(Link(order.order_id, people[0], LinkedBy.EMAIL))
+        else:
+            self.found.links.append(Link(order.order_id, self.new_person(order), LinkedBy.CREATED))
+
+    def new_person(self, order: OrderIdentity) -> Person:
+        person = Person(None, order.email, set(), made_from=order)
+        self.found.new_persons.append(person)
+        if order.email:
+            self.by_email[order.email].append(person)
+        return person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttachResult:
+    """What an attachment did: links written, orders that name nobody or several, customers made and recalculated."""
+
+    linked: int
+    nobody: int
+    ambiguous: int
+    customers_created: int
+    customers_touched: int

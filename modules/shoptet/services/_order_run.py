@@ -1,0 +1,228 @@
+import logging
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from modules.kernel import clock
+from modules.orders import selectors as order_selectors
+from modules.orders import services as order_services
+from modules.orders.domain import OrderFacts, StoredVersion, UnreadableOrder
+from modules.shoptet import domain, selectors
+from modules.shoptet.clients import CONNECTIONS, Answer, ShoptetClient, TemporaryShoptetError
+from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
+from modules.shoptet.services import _cursors as cursors
+from modules.shoptet.services import _executions as executions
+from modules.shoptet.services._shops import connect, describe_shop
+
+MAX_PASSES = 5  # over a list that keeps changing under the reader
+MAX_PARKED_RETRIES = 100  # per run
+CODES_AT_ONCE = 50  # details fetched and stored together
+DESCRIBE_EVERY = timedelta(days=1)
+
+Report = Callable[[int, int, str], None]
+logger = logging.getLogger(__name__)
+
+
+class SyncPaused(Exception):
+    """The run's time is up; call again, what is stored is not fetched twice."""
+
+
+@dataclass
+class _Sorted:
+    """What came of asking for orders by code."""
+
+    orders: list[OrderFacts] = field(default_factory=list)
+    unreadable: list[executions.Unreadable] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+
+
+@dataclass
+class OrderRun:
+    """One reading of one shop's changes, under a hold on its cursor."""
+
+    shop: Shop
+    hold: cursors.Hold
+    execution: SnapshotExecution
+    report: Report
+    stop_at: datetime | None
+    asked: set[str] = field(default_factory=set)  # codes fetched in this run: once is enough
+
+    def run(self, *, fallback_lookback_hours: int | None) -> None:
+        with ExitStack() as stack:
+            self.client: ShoptetClient = stack.enter_context(connect(self.shop))
+            self.pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet"))
+            self.read(fallback_lookback_hours=fallback_lookback_hours)
+
+    def read(self, *, fallback_lookback_hours: int | None) -> None:
+        described_at = self.describe()
+        deletions_at = self.take_deletions()
+        window = domain.plan_window(
+            position_at=self.hold.position_at,
+            shop_time=deletions_at or described_at or clock.now(),
+            fallback_lookback_hours=fallback_lookback_hours,
+        )
+        self.execution.window_from, self.execution.window_to = window.changed_from, window.changed_to
+        self.execution.save(update_fields=["window_from", "window_to"])
+        self.take_window(window)
+        self.retry_parked()
+        self.finish(window)
+
+    def describe(self) -> datetime | None:
+        """Read the shop's settings daily, and when it is new; return the shop's time if it was asked."""
+        due = clock.now() - DESCRIBE_EVERY
+        if self.hold.position_at and self.shop.described_at and self.shop.described_at > due:
+            return None
+        facts, at = self.client.eshop()
+        describe_shop(shop=self.shop, facts=facts, described_at=clock.now())
+        return at
+
+    def take_deletions(self) -> datetime | None:
+        """Bury the orders that the shop deleted since the last run; return the shop's time if it was asked.
+
+        The log of changes is a hint only: each deletion is confirmed by a 404 of the order itself.
+        """
+        if self.hold.position_at is None:
+            return None
+        since = self.deletions_since(self.hold.position_at - domain.OVERLAP)
+        page, at = self.client.deletion_page(since=since, page=1)
+        self.take_deleted(page)
+        for number in range(2, page.page_count + 1):
+            self.take_deleted(self.client.deletion_page(since=since, page=number)[0])
+        return at
+
+    def deletions_since(self, since: datetime) -> datetime:
+        oldest = clock.now() - timedelta(days=domain.CHANGE_LOG_DAYS - 1)
+        if since >= oldest:
+            return since
+        warning = _("The shop remembers deletions for 30 days only; older ones may have been missed.")
+        logger.warning("Shop %s: %s", self.shop.pk, warning)
+        self.execution.warning = warning
+        self.execution.save(update_fields=["warning"])
+        return oldest
+
+    def take_deleted(self, page: domain.Page) -> None:
+        rows, unreadable = _read_rows(page)
+        stored = self.stored(rows)
+        alive = [row.code for row in rows if row.code in stored and not stored[row.code].is_deleted]
+        for start in range(0, len(alive), CODES_AT_ONCE):
+            self.take(alive[start : start + CODES_AT_ONCE])
+        self.park(unreadable)
+
+    def take_window(self, window: domain.Window) -> None:
+        """Read the whole list, again from page 1 if it moved meanwhile: rows shift between pages then."""
+        for _pass in range(MAX_PASSES):
+            if self.take_pass(window):
+                return
+        raise TemporaryShoptetError(_("The shop's list of orders kept changing while it was read."))
+
+    def take_pass(self, window: domain.Window) -> bool:
+        """Return whether every page told the same total and all of that many orders were seen."""
+        seen: set[str] = set()
+        totals: set[int] = set()
+        number, page_count = 1, 1
+        while number <= page_count:
+            page = self.client.order_page(window=window, page=number)
+            totals.add(page.total_count)
+            seen |= self.take_page(page)
+            self.go_on(done=len(seen), total=page.total_count)
+            number, page_count = number + 1, page.page_count if page.rows else 0
+        return len(totals) == 1 and len(seen) >= max(totals)
+
+    def go_on(self, *, done: int, total: int) -> None:
+        SnapshotExecution.objects.filter(id=self.execution.pk).update(listed=total)
+        self.report(min(done, total), total, _("orders read"))
+        if self.stop_at and clock.now() >= self.stop_at:
+            raise SyncPaused
+
+    def take_page(self, page: domain.Page) -> set[str]:
+        """Bring in what is new or changed on a page; return a key of each of its rows."""
+        rows, unreadable = _read_rows(page)
+        stored = self.stored(rows)
+        wanted = [row.code for row in rows if domain.needs_detail(row, stored.get(row.code))]
+        self.take([code for code in wanted if code not in self.asked])
+        self.park(unreadable)
+        return {row.code for row in rows} | {f"\x00{page.number} {place}" for place in range(len(unreadable))}
+
+    def stored(self, rows: Sequence[domain.ListedOrder]) -> dict[str, StoredVersion]:
+        return order_selectors.stored_versions(channel_id=self.shop.channel_id, codes=[row.code for row in rows])
+
+    def take(self, codes: Collection[str]) -> None:
+        """Fetch orders by code and store what came, all in one transaction."""
+        if not codes:
+            return
+        self.asked |= set(codes)
+        answers = dict(zip(codes, self.pool.map(self.client.order, codes), strict=True))
+        found = self.sort(answers)
+        at = min(answer.at for answer in answers.values())
+        with transaction.atomic():
+            cursors.keep_cursor(self.hold)
+            self.store(found, at=at)
+
+    def sort(self, answers: dict[str, Answer]) -> _Sorted:
+        found = _Sorted()
+        for code, answer in answers.items():
+            if answer.data is None:
+                found.gone.append(code)
+                continue
+            try:
+                found.orders.append(self.read_answer(code, answer))
+            except UnreadableOrder as error:
+                found.unreadable.append(executions.Unreadable(code, domain.raw_text(answer.data), str(error)))
+        return found
+
+    def read_answer(self, code: str, answer: Answer) -> OrderFacts:
+        facts = domain.read_order(answer.data, default_currency=self.shop.channel.currency)
+        if facts.code != code:
+            raise UnreadableOrder("code", f"asked for {code!r}, the shop answered with {facts.code!r}")
+        return facts
+
+    def store(self, found: _Sorted, *, at: datetime) -> None:
+        channel_id, codes = self.shop.channel_id, [facts.code for facts in found.orders]
+        result = order_services.import_orders(channel_id=channel_id, orders=found.orders, fetched_at=at)
+        order_services.confirm_fetched(channel_id=channel_id, codes=codes, fetched_at=at)
+        deleted = order_services.mark_deleted(channel_id=channel_id, codes=found.gone, deleted_at=at)
+        executions.resolve_parked(
+            shop=self.shop, kind=ParkedRecord.Kind.ORDER, codes=[*codes, *found.gone], at=clock.now()
+        )
+        self.park(found.unreadable)
+        executions.note_progress(
+            self.execution,
+            fetched=len(codes) + len(found.gone) + len(found.unreadable),
+            created=len(result.created_ids),
+            updated=len(result.updated_ids),
+            unchanged=result.unchanged,
+            deleted=len(deleted),
+        )
+
+    def park(self, records: Sequence[executions.Unreadable]) -> None:
+        if records:
+            kind = ParkedRecord.Kind.ORDER
+            parked = executions.park_records(shop=self.shop, kind=kind, records=records, at=clock.now())
+            executions.note_progress(self.execution, parked=parked)
+
+    def retry_parked(self) -> None:
+        """Ask again for what could not be read in earlier runs."""
+        records = selectors.open_parked_records(shop_id=self.shop.pk, kind=ParkedRecord.Kind.ORDER)
+        codes = records.exclude(code="").exclude(code__in=self.asked).values_list("code", flat=True)
+        self.take(list(codes[:MAX_PARKED_RETRIES]))
+
+    def finish(self, window: domain.Window) -> None:
+        """Move the cursor and close the log entry together; a run that lost its hold does neither."""
+        with transaction.atomic():
+            cursors.move_cursor(self.hold, to=window.changed_to)
+            executions.close_execution(self.execution, status=executions.Status.COMPLETED, finished_at=clock.now())
+
+
+def _read_rows(page: domain.Page) -> tuple[list[domain.ListedOrder], list[executions.Unreadable]]:
+    rows, unreadable = [], []
+    for row in page.rows:
+        try:
+            rows.append(domain.read_listed(row))
+        except (UnreadableOrder, RecursionError) as error:
+            unreadable.append(executions.Unreadable("", domain.raw_text(row), str(error)))
+    return rows, unreadable

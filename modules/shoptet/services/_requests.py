@@ -1,0 +1,32 @@
+from uuid import UUID
+
+from django.db import transaction
+
+from modules.jobs import services as job_services
+from modules.shoptet import selectors
+from modules.shoptet.models import Shop, SnapshotExecution
+
+
+def request_orders(
+    *,
+    shop: Shop,
+    trigger: str = SnapshotExecution.Trigger.MANUAL,
+    fallback_lookback_hours: int | None = None,
+) -> UUID:
+    """Send the job that reads a shop's orders; return its id, or that of the one that waits or runs already."""
+    return job_services.enqueue(
+        "shoptet.fetch_new_orders",
+        kwargs={"shop_id": shop.pk, "fallback_lookback_hours": fallback_lookback_hours, "trigger": trigger},
+        tenant_id=shop.tenant_id,
+        tags=[f"shop:{shop.pk}"],
+        unique_key=f"shoptet.fetch_new_orders:{shop.pk}",
+    )
+
+
+def request_all_orders(*, trigger: str, fallback_lookback_hours: int | None = None) -> list[UUID]:
+    """Send one job per active shop of the tenants in scope; return their ids in order of shop. One transaction."""
+    with transaction.atomic():
+        return [
+            request_orders(shop=shop, trigger=trigger, fallback_lookback_hours=fallback_lookback_hours)
+            for shop in selectors.active_shops()
+        ]
