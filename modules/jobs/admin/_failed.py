@@ -84,8 +84,10 @@ class FailedJobAdmin(JobScreen):
 
     def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> dict[str, Any]:
         """Return the causes that most of the matching jobs share."""
-        groups = jobs.order_by().values("fingerprint", "error_type").annotate(
-            count=Count("id"), message=Max("error_message"), last=Max("finished_at")
+        groups = (
+            jobs.order_by()
+            .values("fingerprint", "error_type")
+            .annotate(count=Count("id"), message=Max("error_message"), last=Max("finished_at"))
         )
         causes = [
             {**group, "message": first_line(group["message"]), "last": moment(group["last"])}

@@ -85,4 +85,4 @@ class TenantFilter(SimpleListFilter):
 
 def _chosen(found: SimpleListFilter) -> str:
     """Return the value from the address; `value()` works before the choices are known, too."""
-    return str(found.used_parameters.get(found.parameter_name) or "")
+    return str(found.used_parameters.get(str(found.parameter_name)) or "")

@@ -95,7 +95,9 @@ def _by_state(now: datetime) -> list[Bar]:
     newest = _jobs().filter(id__gte=first).order_by("-id")[:RECENT_CAP]
     counts = newest.aggregate(**{state.value: Count("id", filter=Q(state=state)) for state in Job.State})
     rows = [
-        Bar(word, counts[state], *LOOKS[state], _list(state=state)) for state, word in Job.State.choices if counts[state]
+        Bar(word, counts[state], *LOOKS[state], _list(state=state))
+        for state, word in Job.State.choices
+        if counts[state]
     ]
     return bars(rows)
 

@@ -1,5 +1,6 @@
 """What runs by itself: the operators' changes beside the code's defaults, and each firing."""
 
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,6 +22,7 @@ from modules.jobs.models import Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor
 from modules.kernel import clock
 from modules.kernel.console import (
+    BaseModelForm,
     ConsoleAdmin,
     ReadOnlyAdmin,
     SelectWidget,
@@ -42,7 +44,7 @@ from modules.kernel.console import (
 PREVIEW = 10  # runs shown ahead
 
 
-class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at run time
+class ScheduleForm(BaseModelForm):
     """An operator's changes; a field left empty means the code's default, named beside it."""
 
     timezone = forms.ChoiceField(label=gettext_lazy("time zone"), required=False, widget=SelectWidget)
@@ -57,7 +59,7 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at
     class Meta:
         model = JobSchedule
         fields = ("cron", "timezone", "options", "is_enabled", "overlap", "catch_up")
-        widgets = {"cron": TextWidget, "options": TextareaWidget(attrs={"rows": 4})}  # noqa: RUF012
+        widgets = {"cron": TextWidget, "options": TextareaWidget(attrs={"rows": 4})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,26 +67,22 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at
             self._show_defaults(self.instance)
 
     def _show_defaults(self, schedule: JobSchedule) -> None:
-        zone, fields = self.fields["timezone"], self.fields
         as_in_code = _("as in the code: %s")
-        assert isinstance(zone, forms.ChoiceField)
-        zone.choices = [
-            ("", as_in_code % schedule.default_timezone),
-            *((name, name) for name in sorted(available_timezones())),
-        ]
-        enabled = fields["is_enabled"]
-        assert isinstance(enabled, forms.ChoiceField)
         default = _("on") if schedule.default_is_enabled else _("off")
-        enabled.choices = [("", as_in_code % default), ("yes", _("on")), ("no", _("off"))]
-        self.initial["is_enabled"] = {True: "yes", False: "no"}.get(schedule.is_enabled, "")  # type: ignore[arg-type]
-        fields["cron"].widget.attrs["placeholder"] = schedule.default_cron
-        fields["cron"].help_text = _("minute, hour, day, month, weekday; empty: %s") % (
-            as_in_code % schedule.default_cron
-        )
-        fields["options"].help_text = _("a JSON object with the arguments of %(actor)s; empty: %(default)s") % {
+        self._offer("timezone", as_in_code % schedule.default_timezone, [(zone, zone) for zone in _zones()])
+        self._offer("is_enabled", as_in_code % default, [("yes", _("on")), ("no", _("off"))])
+        self.initial["is_enabled"] = {None: "", True: "yes", False: "no"}[schedule.is_enabled]
+        cron, options = self.fields["cron"], self.fields["options"]
+        cron.widget.attrs["placeholder"] = schedule.default_cron
+        cron.help_text = _("minute, hour, day, month, weekday; empty: %s") % (as_in_code % schedule.default_cron)
+        options.help_text = _("a JSON object with the arguments of %(actor)s; empty: %(default)s") % {
             "actor": schedule.actor,
             "default": as_in_code % (crumb(schedule.default_options) or "{}"),
         }
+
+    def _offer(self, name: str, default: str, choices: list[tuple[str, str]]) -> None:
+        field: Any = self.fields[name]
+        field.choices = [("", default), *choices]
 
     def clean_options(self) -> Any:
         """Return the options, None for the code's; refuses what is no JSON object."""
@@ -101,6 +99,11 @@ class ScheduleForm(forms.ModelForm):  # type: ignore[type-arg] -- not generic at
         for field, problem in services.schedule_problems(**effective(self.instance, self.cleaned_data)).items():
             self.add_error(field if field in self.fields else None, problem)
         return cleaned
+
+
+@cache
+def _zones() -> list[str]:
+    return sorted(available_timezones())
 
 
 def effective(schedule: JobSchedule, changes: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +152,7 @@ class JobScheduleAdmin(ConsoleAdmin):
         schedules = super().get_queryset(request)
         return schedules.select_for_update() if request.method == "POST" and connection.in_atomic_block else schedules
 
-    def save_model(self, request: HttpRequest, obj: JobSchedule, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: JobSchedule, form: Any, change: bool) -> None:
         """Save through the service: the new times count from now on."""
         services.change_schedule(obj, now=clock.now())
 
@@ -160,7 +163,7 @@ class JobScheduleAdmin(ConsoleAdmin):
         for row in rows:
             row.last_job = jobs.get(row.last_job_id)
 
-    def facts_above(self, request: HttpRequest, row: JobSchedule) -> dict[str, Any]:
+    def above(self, request: HttpRequest, row: JobSchedule) -> dict[str, Any]:
         """Return the panel beside the form."""
         self.fill_in(request, [row])
         runs = reverse("admin:jobs_schedulefiring_changelist")

@@ -99,7 +99,9 @@ class JobScreen(ReadOnlyAdmin):
     @display(description=gettext_lazy("job"))
     def job_name(self, job: Job) -> str:
         """Show the actor, and its arguments in one masked line."""
-        return two_lines(format_html('<b class="bk-nowrap">{}</b>', job.actor), crumb(job.arguments) or _("no arguments"))
+        return two_lines(
+            format_html('<b class="bk-nowrap">{}</b>', job.actor), crumb(job.arguments) or _("no arguments")
+        )
 
     @display(description=gettext_lazy("state"))
     def state_badge(self, job: Job) -> str:

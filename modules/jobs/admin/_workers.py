@@ -38,7 +38,7 @@ class AliveFilter(SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
         """Return the workers in the chosen state."""
         now = clock.now()
-        by_state = {
+        by_state: dict[str, dict[str, Any]] = {
             "up": {"stopped_at": None, "lease_until__gt": now},
             "lost": {"stopped_at": None, "lease_until__lte": now},
             "stopped": {"stopped_at__isnull": False},

@@ -17,29 +17,47 @@ from modules.kernel.console._display import (
     money,
     muted,
     progress_bar,
+    table,
     text_block,
     two_lines,
 )
+from modules.kernel.console._facts import add_fact
 from modules.kernel.console._figures import Bar, Card, bars
 from modules.kernel.console._paging import COUNT_CAP, CappedPaginator
 from modules.kernel.console._tenants import name_tenants, of_visible_tenants, tenant_names, visible_tenant_ids
-from modules.kernel.console._theme import PasswordWidget, SelectWidget, TextareaWidget, TextWidget
+from modules.kernel.console._theme import (
+    BaseModelForm,
+    PasswordChangeForm,
+    PasswordWidget,
+    SelectWidget,
+    StockUserAdmin,
+    TextareaWidget,
+    TextWidget,
+    UserChangeForm,
+    UserCreationForm,
+)
 
 __all__ = [
     "COUNT_CAP",
     "Bar",
+    "BaseModelForm",
     "CappedPaginator",
     "Card",
     "ConsoleAdmin",
     "ConsoleInline",
     "Fact",
+    "PasswordChangeForm",
     "PasswordWidget",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
     "SelectWidget",
     "Step",
+    "StockUserAdmin",
     "TextWidget",
     "TextareaWidget",
+    "UserChangeForm",
+    "UserCreationForm",
+    "add_fact",
     "badge",
     "bars",
     "button",
@@ -59,6 +77,7 @@ __all__ = [
     "of_visible_tenants",
     "progress_bar",
     "shown_buttons",
+    "table",
     "tenant_names",
     "text_block",
     "two_lines",

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 
 from modules.kernel.console._buttons import press, shown_buttons
+from modules.kernel.console._facts import added_facts
 from modules.kernel.console._paging import CappedPaginator
 from modules.kernel.console._theme import BaseAdmin, BaseChangeList, BaseInline
 
@@ -67,10 +68,7 @@ class ConsoleAdmin(BaseAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Give each button its own address, before the catch-all of the stock admin."""
         place = f"{self.opts.app_label}_{self.opts.model_name}"
-        own = [
-            path(f"<path:object_id>/{name}/", self._view(name), name=f"{place}_{name}")
-            for name in self.buttons
-        ]
+        own = [path(f"<path:object_id>/{name}/", self._view(name), name=f"{place}_{name}") for name in self.buttons]
         return [*own, *super().get_urls()]
 
     def _view(self, name: str) -> Any:
@@ -84,10 +82,11 @@ class ConsoleAdmin(BaseAdmin):
         """Show the buttons beside the title."""
         if row := kwargs.get("obj"):
             context["buttons"] = shown_buttons(self, request, row, self.buttons)
-            context["facts_above"] = self.facts_above(request, row)
+            context["added_facts"] = added_facts(row)
+            context["above"] = self.above(request, row)
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def facts_above(self, request: HttpRequest, row: Any) -> dict[str, Any]:
+    def above(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Return what the page's own template shows above the form."""
         return {}
 

@@ -34,9 +34,9 @@ class HasButtons(Protocol):
     opts: Any
     admin_site: Any
 
-    def has_act_permission(self, request: HttpRequest) -> bool: ...  # noqa: D102
-    def get_object(self, request: HttpRequest, object_id: str) -> Any: ...  # noqa: D102
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any: ...  # noqa: D102
+    def has_act_permission(self, request: HttpRequest) -> bool: ...
+    def get_object(self, request: HttpRequest, object_id: str) -> Any: ...
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any: ...
 
 
 def button(
@@ -83,7 +83,7 @@ def shown_buttons(admin: HasButtons, request: HttpRequest, row: Any, names: tupl
 def note_bulk(request: HttpRequest, model: Any, *, what: str, count: int) -> None:
     """Keep who did something to many rows at once, and tell them."""
     LogEntry.objects.create(
-        user_id=request.user.pk,
+        user_id=int(request.user.pk or 0),
         content_type=ContentType.objects.get_for_model(model),
         object_id=None,
         object_repr=what[:200],

@@ -1,14 +1,16 @@
 """How a state, a time, an amount and a piece of JSON look, the same on every screen. All of it is escaped."""
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format, number_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import get_current_timezone
 from django.utils.translation import gettext as _
@@ -105,7 +107,7 @@ def duration(span: timedelta | None) -> str:
     seconds = max(span.total_seconds(), 0)
     if seconds < 10:
         return f"{number_format(round(seconds, 2), decimal_pos=2)} {_unit('s')}"
-    for (size, unit), (smaller, smaller_unit) in zip(_UNITS, _UNITS[1:], strict=False):
+    for (size, unit), (smaller, smaller_unit) in pairwise(_UNITS):
         if seconds >= size:
             rest = int(seconds % size // smaller)
             return f"{int(seconds // size)} {_unit(unit)}" + (f" {rest} {_unit(smaller_unit)}" if rest else "")
@@ -164,24 +166,32 @@ def progress_bar(done: int | None, total: int | None, message: str = "") -> Safe
     """Return how far a job is: a bar where the end is known, a count where not, nothing where nobody tells."""
     if done is None and not message:
         return ""
-    share = min(100, round(100 * (done or 0) / total)) if total else 0
-    text = " ".join(
-        [f"{number_format(done or 0, force_grouping=True)} / {number_format(total, force_grouping=True)} ({share} %)"]
-        if total
-        else [number_format(done, force_grouping=True)]
-        if done is not None
-        else []
+    count = "" if done is None else number_format(done, force_grouping=True)
+    if not total:
+        return format_html('<span class="bk-number">{}</span> <span class="bk-muted">{}</span>', count, message)
+    share = min(100, round(100 * (done or 0) / total))
+    bar = format_html(
+        '<svg class="bk-progress" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{} %">'
+        '<rect class="bk-track" width="100" height="6"/><rect class="bk-fill" width="{}" height="6"/></svg>',
+        *(share, share),
     )
-    bar = (
-        format_html(
-            '<svg class="bk-progress" viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{} %">'
-            '<rect class="bk-track" width="100" height="6"/><rect class="bk-fill" width="{}" height="6"/></svg>',
-            *(share, share),
-        )
-        if total
-        else ""
+    figures = f"{count} / {number_format(total, force_grouping=True)} ({share} %)"
+    return format_html(
+        '<span class="bk-two">{}<span class="bk-nowrap">{} <span class="bk-muted">{}</span></span></span>',
+        *(bar, figures, message),
     )
-    return format_html('<span class="bk-two">{}<span>{} <span class="bk-muted">{}</span></span></span>', bar, text, message)
+
+
+def table(headers: Sequence[Any], rows: Iterable[Sequence[Any]]) -> SafeString:
+    """Return a small table; a dash when it has no rows."""
+    body = [format_html("<tr>{}</tr>", format_html_join("", "<td>{}</td>", ((cell,) for cell in row))) for row in rows]
+    if not body:
+        return muted("–")
+    head = format_html_join("", '<th scope="col">{}</th>', ((header,) for header in headers))
+    return format_html(
+        '<div class="bk-scroll"><table class="bk-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        *(head, format_html_join("", "{}", ((row,) for row in body))),
+    )
 
 
 def _as_json(value: Any, *, indent: int | None = None) -> str:

@@ -1,21 +1,24 @@
 """Paging that a list of ten million rows survives."""
 
-from django.core.paginator import Paginator
+from typing import Any
+
 from django.db.models import QuerySet
 from django.utils.formats import number_format
 from django.utils.functional import cached_property
 
+from modules.kernel.console._theme import BasePaginator
+
 COUNT_CAP = 10_000  # rows counted at most; what lies behind is reached by a filter
 
 
-class CappedPaginator(Paginator):  # type: ignore[type-arg] -- not generic at run time
+class CappedPaginator(BasePaginator):
     """Counts no further than COUNT_CAP, and pages no further either."""
 
     template_name = "console/pagination.html"
-    object_list: "QuerySet[object]"
+    object_list: "QuerySet[Any]"
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override] -- Django's is a cached_property too
+    def count(self) -> int:
         """Return how many rows there are, COUNT_CAP for more."""
         return self.object_list.order_by()[:COUNT_CAP].count()
 
