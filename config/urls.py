@@ -2,9 +2,11 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 admin.site.index_template = "console/home.html"
+admin.site.index_title = _("Overview")
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),

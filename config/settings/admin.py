@@ -66,6 +66,9 @@ UNFOLD = {
     "SITE_HEADER": "Backroom",
     "SITE_SUBHEADER": _("the back office that runs by itself"),
     "SITE_SYMBOL": "inventory_2",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("console/icon.svg")},
+    ],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,9 +15,10 @@ from modules.jobs.admin._states import LOOKS
 from modules.jobs.domain import ALIVE, DEAD_LETTERS, State
 from modules.jobs.models import Job, JobSchedule, Worker
 from modules.kernel import clock
-from modules.kernel.console import Bar, Card, bars, duration, of_visible_tenants
+from modules.kernel.console import Bar, Card, bars, duration, first_line, of_visible_tenants
 
 RECENT = timedelta(hours=24)
+CAUSES = 5
 RECENT_CAP = 100_000  # of the newest jobs; the chart is a share, not an account
 
 
@@ -27,11 +28,18 @@ def home(request: HttpRequest) -> dict[str, Any]:
     if not request.user.has_perm("jobs.view_job"):
         return {"cards": _schedule_cards(request), "charts": []}
     queues = _queues()
+    causes = {
+        "title": _("Failed in 24 hours, by cause"),
+        "rows": _by_cause(now),
+        "empty": _("Nothing failed."),
+        "wide": True,
+    }
     return {
         "cards": [*_job_cards(queues, now), *_schedule_cards(request), *_worker_cards(request, now)],
         "charts": [
             {"title": _("Jobs of the last 24 hours"), "rows": _by_state(now), "empty": _("No job was sent.")},
             {"title": _("Queues"), "rows": _by_queue(queues, now), "empty": _("Nothing waits and nothing runs.")},
+            causes,
         ],
     }
 
@@ -77,7 +85,7 @@ def _schedule_cards(request: HttpRequest) -> list[Card]:
     broken = JobSchedule.objects.exclude(problem="").count()
     url, tone = reverse("admin:jobs_jobschedule_changelist"), "red" if broken else "green"
     note = _("out of %d") % JobSchedule.objects.count()
-    return [Card(_("Schedules with a problem"), broken, "event_busy" if broken else "event", tone, url, note)]
+    return [Card(_("Schedule problems"), broken, "event_busy" if broken else "event", tone, url, note)]
 
 
 def _worker_cards(request: HttpRequest, now: datetime) -> list[Card]:
@@ -98,6 +106,24 @@ def _by_state(now: datetime) -> list[Bar]:
         Bar(word, counts[state], *LOOKS[state], _list(state=state))
         for state, word in Job.State.choices
         if counts[state]
+    ]
+    return bars(rows)
+
+
+def _by_cause(now: datetime) -> list[Bar]:
+    failed = _jobs().filter(state__in=DEAD_LETTERS, finished_at__gt=now - RECENT)
+    groups = failed.values("fingerprint", "error_type").annotate(count=Count("id"), message=Max("error_message"))
+    place = reverse("admin:jobs_failedjob_changelist")
+    rows = [
+        Bar(
+            group["error_type"],
+            group["count"],
+            "error",
+            "red",
+            f"{place}?fingerprint={group['fingerprint']}",
+            first_line(group["message"], length=60),
+        )
+        for group in groups.order_by("-count", "fingerprint")[:CAUSES]
     ]
     return bars(rows)
 

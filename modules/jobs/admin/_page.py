@@ -5,6 +5,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from modules.jobs.admin._states import LOOKS, job_link, outcome_badge, short, state_badge
@@ -47,7 +48,9 @@ class Run:
 
 def job_page(job: Job) -> dict[str, Any]:
     """Return everything that jobs/job.html shows."""
-    runs = [_run(attempt) for attempt in job.attempts.order_by("-number")[:MAX_ATTEMPTS]]
+    attempts = list(job.attempts.order_by("-number")[:MAX_ATTEMPTS])
+    workers = Worker.objects.in_bulk({attempt.worker_id for attempt in attempts})
+    runs = [_run(attempt, workers.get(attempt.worker_id)) for attempt in attempts]
     return {
         "state": state_badge(job),
         "error": (job.error_type, mask_text(job.error_message)) if job.error_type else None,
@@ -68,7 +71,7 @@ def _steps(job: Job) -> list[Step]:
     if (job.run_at - job.created_at).total_seconds() > 1 and job.state not in ENDED:
         steps.append(Step(_("Due"), "schedule", "gray", job.run_at))
     if job.started_at:
-        label = _("Started") if job.fence == 1 else _("Started for the %(number)d. time") % {"number": job.fence}
+        label = _("Started") if job.fence == 1 else _("Start %(number)d") % {"number": job.fence}
         note = _("waited %(time)s") % {"time": waited} if waited and job.fence == 1 else ""
         steps.append(Step(label, "play_circle", "blue", job.started_at, note))
     return [*steps, *_last_step(job)]
@@ -86,12 +89,11 @@ def _last_step(job: Job) -> list[Step]:
     return [Step(word, icon, tone, job.finished_at, _("took %(time)s") % {"time": took} if took else "")]
 
 
-def _run(attempt: Attempt) -> Run:
-    worker = reverse("admin:jobs_worker_change", args=[attempt.worker_id])
+def _run(attempt: Attempt, worker: Worker | None) -> Run:
     return Run(
         number=attempt.number,
         badge=outcome_badge(attempt),
-        worker=format_html('<a class="bk-link" href="{}">{}</a>', worker, short(attempt.worker_id)),
+        worker=_worker_link(worker) if worker else muted(short(attempt.worker_id)),
         started=long_moment(attempt.started_at),
         took=duration(attempt.ended_at - attempt.started_at),
         error_type=attempt.error_type,
@@ -135,11 +137,12 @@ def _cause(job: Job) -> Any:
 
 def _worker(job: Job) -> Any:
     worker = Worker.objects.filter(id=job.worker_id).first() if job.worker_id else None
-    if worker is None:
-        return ""
-    return format_html(
-        '<a class="bk-link" href="{}">{}</a>', reverse("admin:jobs_worker_change", args=[worker.id]), worker
-    )
+    return _worker_link(worker) if worker else ""
+
+
+def _worker_link(worker: Worker) -> SafeString:
+    url = reverse("admin:jobs_worker_change", args=[worker.pk])
+    return format_html('<a class="bk-link" href="{}">{}</a>', url, worker)
 
 
 def _same_cause(job: Job) -> Any:

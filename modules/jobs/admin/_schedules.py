@@ -1,5 +1,6 @@
 """What runs by itself: the operators' changes beside the code's defaults, and each firing."""
 
+import json
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -32,8 +33,8 @@ from modules.kernel.console import (
     button,
     code,
     crumb,
-    exact,
     long_moment,
+    minute,
     moment,
     muted,
     of_visible_tenants,
@@ -44,22 +45,41 @@ from modules.kernel.console import (
 PREVIEW = 10  # runs shown ahead
 
 
+class PrettyEncoder(json.JSONEncoder):
+    """Writes what a person edits: one line for each argument."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{**kwargs, "indent": 2, "ensure_ascii": False})
+
+
+class OptionsField(forms.JSONField):
+    """A JSON object, written with an indent; nothing where the code's counts, not the word null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the text for the form."""
+        return "" if value is None else super().prepare_value(value)
+
+
 class ScheduleForm(BaseModelForm):
     """An operator's changes; a field left empty means the code's default, named beside it."""
 
-    timezone = forms.ChoiceField(label=gettext_lazy("time zone"), required=False, widget=SelectWidget)
+    timezone = forms.ChoiceField(label=gettext_lazy("Time zone"), required=False, widget=SelectWidget)
     is_enabled = forms.TypedChoiceField(
-        label=gettext_lazy("enabled"),
+        label=gettext_lazy("Enabled"),
         required=False,
         coerce=lambda value: value == "yes",
         empty_value=None,
         widget=SelectWidget,
     )
 
+    options = OptionsField(
+        label=gettext_lazy("Options"), required=False, widget=TextareaWidget(attrs={"rows": 4}), encoder=PrettyEncoder
+    )
+
     class Meta:
         model = JobSchedule
         fields = ("cron", "timezone", "options", "is_enabled", "overlap", "catch_up")
-        widgets = {"cron": TextWidget, "options": TextareaWidget(attrs={"rows": 4})}
+        widgets = {"cron": TextWidget}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -123,7 +143,7 @@ class JobScheduleAdmin(ConsoleAdmin):
 
     form = ScheduleForm
     change_form_template = "jobs/schedule.html"
-    fields = (("cron", "timezone"), "options", ("is_enabled", "overlap", "catch_up"))
+    fields = (("cron", "timezone"), ("is_enabled", "overlap", "catch_up"), "options")
     list_display = ("schedule", "times", "next_run", "last_run", "switch", "trouble")
     list_display_links = ("schedule",)
     search_fields = ("key", "actor", "description")
@@ -205,7 +225,7 @@ class JobScheduleAdmin(ConsoleAdmin):
             return muted("–")
         if not ahead:
             return muted("–")
-        return two_lines(exact(ahead[0], timezone=row.effective_timezone), moment(ahead[0]))
+        return two_lines(minute(ahead[0], timezone=row.effective_timezone), moment(ahead[0]))
 
     @display(description=gettext_lazy("last run"))
     def last_run(self, row: Any) -> str:

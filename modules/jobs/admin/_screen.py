@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -100,7 +101,7 @@ class JobScreen(ReadOnlyAdmin):
     def job_name(self, job: Job) -> str:
         """Show the actor, and its arguments in one masked line."""
         return two_lines(
-            format_html('<b class="bk-nowrap">{}</b>', job.actor), crumb(job.arguments) or _("no arguments")
+            format_html('<b class="bk-nowrap">{}</b>', job.actor), crumb(job.arguments, length=70) or _("no arguments")
         )
 
     @display(description=gettext_lazy("state"))
@@ -123,7 +124,7 @@ class JobScreen(ReadOnlyAdmin):
     @display(description=gettext_lazy("created"))
     def created(self, job: Job) -> str:
         """Show when it was sent."""
-        return moment(job.created_at)
+        return format_html('<span class="bk-nowrap">{}</span>', moment(job.created_at))
 
     @display(description=gettext_lazy("time"))
     def timing(self, job: Job) -> str:
@@ -139,10 +140,10 @@ class JobScreen(ReadOnlyAdmin):
         return format_html('<span class="bk-error" title="{}"><b>{}</b> {}</span>', line, job.error_type, line)
 
 
-def timing(job: Job, *, now: datetime) -> str:
+def timing(job: Job, *, now: datetime) -> SafeString | str:
     """Return what a job's clock says, by its state."""
     if job.state in WAITING:
-        return _("due %(moment)s") % {"moment": moment(job.run_at, now=now)}
+        return format_html("{} {}", _("due"), moment(job.run_at, now=now))
     if job.state == State.QUEUED:
         return _("waits %(time)s") % {"time": duration(now - job.run_at)}
     if job.state == State.RUNNING and job.started_at:

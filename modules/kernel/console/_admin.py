@@ -46,7 +46,7 @@ class ConsoleAdmin(BaseAdmin):
     list_max_show_all = 0
     list_fullwidth = True
     list_disable_select_all = True  # "all" must mean all that match, and say how many: see console/matching.html
-    compressed_fields = True
+    compressed_fields = False  # three labels and values in a row would run into each other
     warn_unsaved_form = True
     change_form_template = "console/change_form.html"
 

@@ -73,6 +73,14 @@ def exact(at: datetime, *, timezone: str = "") -> str:
     return f"{date_format(local, 'D j N Y H:i:s')} {local:%Z}"
 
 
+def minute(at: datetime, *, timezone: str) -> SafeString:
+    """Return the weekday, day and minute of a time in `timezone`: what a schedule is exact to."""
+    local = at.astimezone(ZoneInfo(timezone))
+    return format_html(
+        '<time class="bk-nowrap" datetime="{}">{}</time>', at.isoformat(), date_format(local, "D j N H:i")
+    )
+
+
 def _distance(at: datetime, *, now: datetime | None = None) -> str:
     seconds = ((now or clock.now()) - at).total_seconds()
     if abs(seconds) < 1:

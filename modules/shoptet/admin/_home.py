@@ -21,7 +21,7 @@ def _shop_cards(request: HttpRequest) -> list[Card]:
     broken = Shop.objects.exclude(last_error="").count()
     url = f"{reverse('admin:shoptet_shop_changelist')}{'?trouble=yes' if broken else ''}"
     note = _("out of %d") % Shop.objects.count()
-    return [Card(_("Shops with an error"), broken, "storefront", "red" if broken else "green", url, note)]
+    return [Card(_("Shop errors"), broken, "storefront", "red" if broken else "green", url, note)]
 
 
 def _parked_cards(request: HttpRequest) -> list[Card]:
@@ -30,4 +30,4 @@ def _parked_cards(request: HttpRequest) -> list[Card]:
     parked = ParkedRecord.objects.filter(resolved_at=None).count()
     url = f"{reverse('admin:shoptet_parkedrecord_changelist')}?resolved_at__isempty=1"
     note = _("tried again with each sync") if parked else _("everything could be read")
-    return [Card(_("Records set aside"), parked, "inventory", "amber" if parked else "green", url, note)]
+    return [Card(_("Parked records"), parked, "inventory", "amber" if parked else "green", url, note)]
