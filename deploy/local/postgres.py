@@ -39,7 +39,7 @@ def program(*, data: Path, sockets: Path, ephemeral: bool = False) -> Program:
             directory=data,
             account=account,
         ),
-        is_ready=lambda: _is_ready(sockets),
+        is_ready=lambda: _says_ready(cluster) and _has_database(sockets),
         stop_signal=signal.SIGINT,  # "fast": clients are disconnected, everything is on disk
     )
 
@@ -116,7 +116,15 @@ def _write_access_rules(data: Path) -> None:
         (data / file).chmod(0o644)  # they hold no secret, and the server's account reads them
 
 
-def _is_ready(sockets: Path) -> bool:
+def _says_ready(cluster: Path) -> bool:
+    """Ask the file that the server keeps, as pg_ctl does: a connection too early logs a fatal error."""
+    try:
+        return "ready" in (cluster / "postmaster.pid").read_text(encoding="utf-8").split()
+    except FileNotFoundError:
+        return False
+
+
+def _has_database(sockets: Path) -> bool:
     try:
         with psycopg.connect(
             host=str(sockets), user=ROLE, dbname="postgres", connect_timeout=2, autocommit=True

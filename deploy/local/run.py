@@ -10,6 +10,8 @@ from deploy.local import folder, product, servers
 from deploy.local.log import Log
 from deploy.local.supervisor import Stopped, Supervisor
 
+FIRST_WORDS_SECONDS = 2.5  # the workers' first lines would push the address off the screen
+
 
 def run() -> int:
     """Run the product until it is asked to stop; return 0 then. Raises UnableToStart.
@@ -19,7 +21,9 @@ def run() -> int:
     data, log = env.data_dir(), Log(sys.stdout)
     try:
         with servers.running(data=data, log=log) as supervisor:
-            log.say(_start(supervisor, data=data))
+            welcome = _start(supervisor, data=data)
+            supervisor.wait(FIRST_WORDS_SECONDS)
+            log.say(welcome)
             supervisor.watch(lambda: False, seconds=3600)
     except Stopped:
         log.say("Stopped; the next run goes on with the same data.")

@@ -94,8 +94,8 @@ class Supervisor:
             self._await(child)
 
     def run(self, program: Program) -> None:
-        """Run `program` to its end; raises UnableToStart with its last lines when it fails."""
-        process = self._spawn(program)
+        """Run `program`, a step of the setup, to its end; raises UnableToStart with its last lines when it fails."""
+        process = self._spawn(program, shown_as="setup")
         try:
             self.watch(lambda: process.poll() is not None)
         finally:
@@ -129,15 +129,15 @@ class Supervisor:
         if self._requests:
             raise Stopped(self._requests.popleft())
 
-    def _spawn(self, program: Program) -> subprocess.Popen[bytes]:
+    def _spawn(self, program: Program, *, shown_as: str | None = None) -> subprocess.Popen[bytes]:
         process = spawn(program, owner=self._data)
         assert process.stdout is not None  # noqa: S101 -- spawn pipes it
-        self._follow(program.name, process.stdout)
+        tail = self._tails.setdefault(program.name, deque(maxlen=30))
+        self._follow(process.stdout, name=shown_as or program.name, tail=tail)
         return process
 
-    def _follow(self, name: str, pipe: IO[bytes]) -> None:
+    def _follow(self, pipe: IO[bytes], *, name: str, tail: deque[str]) -> None:
         os.set_blocking(pipe.fileno(), False)
-        tail = self._tails.setdefault(name, deque(maxlen=30))
         rest = b""
 
         def read() -> None:

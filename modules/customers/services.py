@@ -88,6 +88,16 @@ def request_attachment(*, tenant_id: int, order_ids: Collection[int]) -> UUID:
     return job_services.enqueue("customers.attach_orders", kwargs=kwargs, tenant_id=tenant_id)
 
 
+def request_backfill(*, chunk: int) -> UUID:
+    """Send the job that looks for orders without a customer, in all tenants; return its id."""
+    return job_services.enqueue("customers.backfill_from_orders", kwargs={"chunk": chunk})
+
+
+def request_recalculation(*, chunk: int) -> UUID:
+    """Send the job that recalculates every customer of all tenants; return its id."""
+    return job_services.enqueue("customers.recalculate_metrics", kwargs={"chunk": chunk})
+
+
 def recalculate_metrics(*, tenant_id: int, customer_ids: Collection[int], now: datetime) -> None:
     """Make the metrics of these customers what their orders say; rows that say so already are not written.
 

@@ -102,6 +102,18 @@ def test_ephemeral_servers_leave_no_folder(environment):
     assert not Path(json.loads(done.stdout)["BACKROOM_DATA"]).exists()
 
 
+def test_sockets_are_elsewhere_when_the_folders_path_is_too_long(launch, data):
+    long = data.parent / ("d" * 90)
+
+    code, output, errors = finish(launch(*python(ADDRESSES), BACKROOM_DATA=str(long)))
+
+    address = json.loads(output)["DATABASE_URL"]
+    sockets = Path(address.partition("?host=")[2])
+    assert (code, errors) == (7, "")
+    assert sockets.name.startswith("backroom-")
+    assert not sockets.exists()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_however_the_launcher_ends_nothing_is_left(launch, data, until, number):
     launcher = launch()

@@ -87,7 +87,7 @@ def test_lines_without_an_end_and_longer_than_memory_wants_are_shown(supervise, 
     with supervise() as supervisor:
         supervisor.run(program("import sys; sys.stdout.write('x' * 200_000)"))
 
-    text = stream.getvalue().replace("stand-in   | ", "").replace("\n", "")
+    text = stream.getvalue().replace("setup      | ", "").replace("\n", "")
     assert text == "x" * 200_000
 
 

@@ -12,7 +12,7 @@ from modules.jobs.models import Attempt, Job, Worker
 from tests.support.actors import die, step, write, write_atomically
 from tests.support.processes import WorkerProcess, wait_until
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.journey, pytest.mark.timeout(300)]
 
 LEASE = 3  # seconds, as the test settings say
 

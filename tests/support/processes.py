@@ -61,7 +61,7 @@ def _test_database_url() -> str:
     return os.environ["DATABASE_URL"].replace("/backroom?", f"/{connection.settings_dict['NAME']}?")
 
 
-def wait_until(condition: Callable[[], object], *, seconds: float = 20, every: float = 0.05) -> float:
+def wait_until(condition: Callable[[], object], *, seconds: float = 60, every: float = 0.05) -> float:
     """Wait until the condition holds and return how many seconds that took; raises TimeoutError."""
     started = time.monotonic()
     while not condition():

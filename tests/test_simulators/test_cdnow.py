@@ -1,7 +1,7 @@
 """The CDNOW purchases as a shop: totals, customers, times."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -77,6 +77,14 @@ def test_orders_are_created_on_the_local_day_of_their_purchase(rows: list[dict[s
     lines = cdnow.SAMPLE_PATH.read_text(encoding="ascii").splitlines()
 
     assert days == sorted(line.split()[2] for line in lines)
+
+
+@pytest.mark.parametrize("day", [date(1997, 3, 30), date(1997, 10, 26)])
+def test_a_day_on_which_the_clocks_change_has_its_own_length(day: date) -> None:
+    moments = [cdnow._moment_of(day, code=str(code)).astimezone(TIME_ZONE) for code in range(1000)]
+
+    assert {moment.date() for moment in moments} == {day}
+    assert max(moments).hour == 23
 
 
 def test_codes_rise_by_purchase_date(rows: list[dict[str, Any]]) -> None:

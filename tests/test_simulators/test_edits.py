@@ -53,6 +53,25 @@ def test_an_edit_changes_what_it_names_and_the_change_time(shop: SimulatedShop) 
     }
 
 
+def test_a_filtered_list_follows_every_change(shop: SimulatedShop, codes_of: Callable[..., list[str]]) -> None:
+    for code in ("1", "2", "3"):
+        shop.create_order({"code": code})
+    seen = [codes_of(statusId=-1)]
+    shop.cancel_order("1")
+    seen.append(codes_of(statusId=-1))
+    shop.delete_order("2")
+    seen.append(codes_of(statusId=-1))
+    shop.create_order({"code": "4"})
+
+    assert [*seen, codes_of(statusId=-1), codes_of(statusId=-4)] == [
+        ["3", "2", "1"],
+        ["3", "2"],
+        ["3"],
+        ["4", "3"],
+        ["1"],
+    ]
+
+
 def test_an_edit_can_be_committed_behind_the_cursor(shop: SimulatedShop, changes_of: Changes) -> None:
     code = shop.create_order()
 

@@ -38,7 +38,7 @@ def test_a_bearer_token_is_no_token(shop: SimulatedShop) -> None:
 
 
 def test_a_fourth_call_at_once_is_turned_away_without_headers(open_shop: OpenShop, connect: Connect) -> None:
-    shop = open_shop(options=Options(latency_seconds=0.3))
+    shop = open_shop(options=Options(latency_seconds=0.6))
     client = connect(shop)
 
     with ThreadPoolExecutor(4) as pool:

@@ -60,15 +60,15 @@ CLAIM = Move(
     name="claimed",
     sources=(State.QUEUED,),
     target=State.RUNNING,
-    assignments="""fence = fence + 1, attempt = attempt + 1, worker_id = %(worker_id)s,
-        started_at = clock_timestamp(), deadline_at = clock_timestamp() + %(time_limit)s,
+    assignments="""fence = fence + 1, attempt = attempt + 1, worker_id = batch.worker_id,
+        started_at = clock_timestamp(), deadline_at = clock_timestamp() + make_interval(secs => batch.time_limit),
         unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END""",
 )
 SUCCEED = Move(
     name="succeeded",
     sources=(State.RUNNING,),
     target=State.SUCCEEDED,
-    assignments=f"{_ENDS}, result = %(result)s, error_type = '', error_message = '', fingerprint = ''",
+    assignments=f"{_ENDS}, result = batch.result, error_type = '', error_message = '', fingerprint = ''",
     ends_attempt=True,
 )
 RETRY = Move(

@@ -15,13 +15,17 @@ from modules.jobs import services
 from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, JobCancelled, Outcome, PermanentError, RunningJob, Snooze, running_job
 from modules.jobs.engine import context
+from modules.jobs.engine.combiner import Combiner
 from modules.jobs.registry import ActorSpec, InvalidArguments
-from modules.jobs.services import LostFence
+from modules.jobs.services import Claim, LostFence, Success
 from modules.kernel.tenancy import tenant_scope
 
 log = logging.getLogger("backroom.jobs")
 
 DATABASE_TRIES = 60  # with rests of up to a second: longer than PostgreSQL needs to recover from a crash
+
+_claims: Combiner[Claim, RunningJob | None] = Combiner(services.claim_many)
+_successes: Combiner[Success, bool] = Combiner(services.succeed_many)
 
 worker_id: UUID | None = None
 """This process as the ledger knows it; set when the worker has its lease."""
@@ -50,7 +54,7 @@ def _claim(spec: ActorSpec, bell: Bell, *, worker_id: UUID) -> RunningJob | None
     """Claim the job, on a new connection if the old one has died; an unanswered bell is rung again later."""
     for _ in range(2):
         try:
-            return services.claim(bell, worker_id=worker_id, time_limit=spec.time_limit)
+            return _claims(Claim(bell, worker_id, spec.time_limit))
         except (OperationalError, InterfaceError) as error:
             log.warning("bell=%s not answered, the database is away: %s", bell.key, error)
             connection.close()
@@ -78,7 +82,7 @@ def _run_claimed(spec: ActorSpec, job: RunningJob) -> None:
         return
     if not spec.is_atomic:
         notes = context.take_log(job)
-        _write(lambda: services.succeed(job, result=result, log=notes))
+        _write(lambda: _succeed(Success(job, result, notes)))
 
 
 def _call(spec: ActorSpec, job: RunningJob) -> Any:
@@ -124,6 +128,11 @@ def _record_failure(spec: ActorSpec, job: RunningJob, error: BaseException, note
         services.fail(job, failure, outcome=outcome, log=notes)
     else:
         services.retry(job, failure, delay=spec.backoff.delay(job.attempt), outcome=outcome, log=notes)
+
+
+def _succeed(success: Success) -> None:
+    if not _successes(success):
+        raise LostFence.of(success.job)
 
 
 def _write(record: Callable[[], None]) -> None:

@@ -5,8 +5,11 @@ from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
 from modules.jobs.services._ledger import Ending, MovedJob, move
 from modules.jobs.services._run import (
+    Claim,
     LostFence,
+    Success,
     claim,
+    claim_many,
     fail,
     may_go_on,
     release,
@@ -16,6 +19,7 @@ from modules.jobs.services._run import (
     snooze,
     stop,
     succeed,
+    succeed_many,
 )
 from modules.jobs.services._schedules import (
     change_schedule,
@@ -27,14 +31,17 @@ from modules.jobs.services._schedules import (
 from modules.jobs.services._workers import register_worker, release_strays, retire_worker
 
 __all__ = [
+    "Claim",
     "Ending",
     "JobRequest",
     "LostFence",
     "MovedJob",
     "Pass",
+    "Success",
     "cancel",
     "change_schedule",
     "claim",
+    "claim_many",
     "discard",
     "discard_matching",
     "dispatch",
@@ -59,5 +66,6 @@ __all__ = [
     "snooze",
     "stop",
     "succeed",
+    "succeed_many",
     "sync_schedules",
 ]

@@ -1,6 +1,8 @@
 """The one door through which a job changes its state: row, attempt, log line and signal move together."""
 
+import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -57,26 +59,53 @@ def move(
     One statement: what another process moved meanwhile is not in the result. `where` is SQL of ours with
     named parameters. With `limit`, the first in `order` are taken and rows that others hold are passed over.
     """
-    values = {**params, **_ending_values(ending)}
+    sql = _sql(kind, where=where, limit=limit, order=order, returning=returning)
+    return _execute(kind, sql, {**params, **_ending_values(ending)}, ending=ending, returning=returning)
+
+
+def move_batch(
+    kind: Move, batch: Sequence[dict[str, Any]], *, outcome: Outcome | None = None, returning: tuple[str, ...] = ()
+) -> list[MovedJob]:
+    """Move the jobs of `batch` in one statement, each only in the start that its row names; return those that moved.
+
+    Rows: job_id, start (the fence), and what the move needs of: worker_id, time_limit (seconds), result, log.
+    """
+    sql = _sql(kind, where="id = batch.job_id AND fence = batch.start", returning=returning, source=_BATCH)
+    ending = Ending(outcome) if outcome else None
+    params = {**_ending_values(ending), "batch": json.dumps(batch, default=str)}
+    return _execute(kind, sql, params, ending=ending, returning=returning)
+
+
+def _execute(
+    kind: Move, sql: str, params: dict[str, Any], *, ending: Ending | None, returning: tuple[str, ...]
+) -> list[MovedJob]:
     with connection.cursor() as cursor:
-        cursor.execute(_sql(kind, where=where, limit=limit, order=order, returning=returning), values)
+        cursor.execute(sql, params)
         moved = [_moved(row, returning) for row in cursor.fetchall()]
     if moved:
         transaction.on_commit(lambda: _announce(kind, moved, ending), robust=True)
     return moved
 
 
-def _sql(kind: Move, *, where: str, limit: int | None, order: str, returning: tuple[str, ...]) -> str:
+_BATCH = """jsonb_to_recordset(%(batch)s::jsonb)
+    AS batch(job_id uuid, start int, worker_id uuid, time_limit double precision, result jsonb, log text)"""
+
+
+def _sql(
+    kind: Move, *, where: str, limit: int | None = None, order: str = "", returning: tuple[str, ...], source: str = ""
+) -> str:
     sources = ", ".join(f"'{state}'" for state in kind.sources)
     condition = f"state IN ({sources}) AND ({where})"
     if limit is not None:
         # An array, because a subquery under IN may be run again, and would then pass its limit.
         condition = f"id = ANY(ARRAY(SELECT id FROM jobs_job WHERE {condition} {_some(limit, order)}))"
     assignments = f", {kind.assignments}" if kind.assignments else ""
-    columns = ", ".join((*_COLUMNS, *returning))
+    columns = ", ".join(f"jobs_job.{column}" for column in (*_COLUMNS, *returning))
+    log = ", batch.log" if source else ""
     # The parts are constants of this package; values travel as parameters.
-    update = f"UPDATE jobs_job SET state = '{kind.target}'{assignments} WHERE {condition} RETURNING {columns}"
-    noted = f", noted AS ({_INSERT_ATTEMPT})" if kind.ends_attempt else ""
+    update = f"""UPDATE jobs_job SET state = '{kind.target}'{assignments} {f"FROM {source}" if source else ""}
+        WHERE {condition} RETURNING {columns}{log}"""
+    noted = f", noted AS ({_insert_attempt('log' if source else '%(log)s')})" if kind.ends_attempt else ""
     return f"WITH moved AS ({update}){noted} SELECT * FROM moved"
 
 
@@ -84,11 +113,12 @@ def _some(limit: int, order: str) -> str:
     return f"{f'ORDER BY {order} ' if order else ''}LIMIT {limit:d} FOR UPDATE SKIP LOCKED"
 
 
-_INSERT_ATTEMPT = """
+def _insert_attempt(log: str) -> str:
+    return f"""
     INSERT INTO jobs_attempt (job_id, number, worker_id, started_at, ended_at, outcome,
                               error_type, error_message, traceback, log)
     SELECT id, fence, worker_id, started_at, clock_timestamp(), %(outcome)s,
-           %(error_type)s, %(error_message)s, %(traceback)s, %(log)s
+           %(error_type)s, %(error_message)s, %(traceback)s, coalesce({log}, '')
     FROM moved"""
 
 
@@ -107,7 +137,7 @@ def _ending_values(ending: Ending | None) -> dict[str, Any]:
 
 
 def _moved(row: tuple[Any, ...], returning: tuple[str, ...]) -> MovedJob:
-    values = dict(zip((*_COLUMNS, *returning), row, strict=True))
+    values = dict(zip((*_COLUMNS, *returning), row, strict=False))
     return MovedJob(**{name: values[name] for name in _FIELDS}, extra={name: values[name] for name in returning})
 
 

@@ -1,6 +1,8 @@
 """A start of a job from claim to end. Every write carries the fence: a worker that was given up changes nothing."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -10,7 +12,7 @@ from django.db import connection
 from modules.jobs import domain
 from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, Outcome, RunningJob, State
-from modules.jobs.services._ledger import Ending, MovedJob, move
+from modules.jobs.services._ledger import Ending, MovedJob, move, move_batch
 
 DEADLINE_GRACE = timedelta(seconds=30)  # for Dramatiq's own time limit to interrupt the code first
 
@@ -18,25 +20,53 @@ DEADLINE_GRACE = timedelta(seconds=30)  # for Dramatiq's own time limit to inter
 class LostFence(Exception):
     """The job was taken from this worker, or ended meanwhile: what it did in its transaction is rolled back."""
 
+    @classmethod
+    def of(cls, job: RunningJob) -> "LostFence":
+        """Return the error for this start of the job."""
+        return cls(f"{job.actor} {job.id}: start {job.fence} is no longer the one that counts.")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's wish to start the job of a bell, for so long at most."""
+
+    bell: Bell
+    worker_id: UUID
+    time_limit: timedelta
+
+
+@dataclass(frozen=True)
+class Success:
+    """The good end of a start, with what the actor returned and what it logged."""
+
+    job: RunningJob
+    result: Any = None
+    log: str = ""
+
 
 def claim(bell: Bell, *, worker_id: UUID, time_limit: timedelta) -> RunningJob | None:
     """Start the job that the bell names and return it; None when somebody else has, or when it is not due."""
-    moved = move(
-        domain.CLAIM,
-        where="id = %(id)s AND fence = %(fence)s",
-        params={
-            "id": bell.job_id,
-            "fence": bell.fence,
-            "worker_id": worker_id,
-            "time_limit": time_limit + DEADLINE_GRACE,
-        },
-        returning=("arguments::text", "checkpoint::text"),
-    )
-    return _running(moved[0]) if moved else None
+    return claim_many([Claim(bell, worker_id, time_limit)])[0]
+
+
+def claim_many(claims: Sequence[Claim]) -> list[RunningJob | None]:
+    """Start many jobs in one statement; return each one, or None, in the order of the claims."""
+    batch = [
+        {
+            "job_id": claim.bell.job_id,
+            "start": claim.bell.fence,
+            "worker_id": claim.worker_id,
+            "time_limit": (claim.time_limit + DEADLINE_GRACE).total_seconds(),
+        }
+        for claim in claims
+    ]
+    moved = move_batch(domain.CLAIM, batch, returning=("arguments", "checkpoint"))
+    started = {job.id: job for job in moved}
+    # Popped, because a bell that is here twice starts one run.
+    return [_running(job) if (job := started.pop(claim.bell.job_id, None)) else None for claim in claims]
 
 
 def _running(job: MovedJob) -> RunningJob:
-    checkpoint = job.extra["checkpoint::text"]
     return RunningJob(
         id=job.id,
         actor=job.actor,
@@ -45,14 +75,22 @@ def _running(job: MovedJob) -> RunningJob:
         attempt=job.attempt,
         max_attempts=job.max_attempts,
         tenant_id=job.tenant_id,
-        arguments=json.loads(job.extra["arguments::text"]),
-        checkpoint=None if checkpoint is None else json.loads(checkpoint),
+        arguments=json.loads(job.extra["arguments"]),
+        checkpoint=None if job.extra["checkpoint"] is None else json.loads(job.extra["checkpoint"]),
     )
 
 
 def succeed(job: RunningJob, *, result: Any = None, log: str = "") -> None:
     """Record the end; raises LostFence. In an atomic job's transaction this commits with its effects."""
-    _end(job, domain.SUCCEED, Ending(Outcome.SUCCEEDED, log=log), result=None if result is None else json.dumps(result))
+    if succeed_many([Success(job, result, log)]) == [False]:
+        raise LostFence.of(job)
+
+
+def succeed_many(successes: Sequence[Success]) -> list[bool]:
+    """Record many ends in one statement; return for each whether its start was still the one that counts."""
+    batch = [{"job_id": end.job.id, "start": end.job.fence, "result": end.result, "log": end.log} for end in successes]
+    moved = {job.id for job in move_batch(domain.SUCCEED, batch, outcome=Outcome.SUCCEEDED)}
+    return [end.job.id in moved for end in successes]
 
 
 def retry(job: RunningJob, failure: Failure, *, delay: timedelta, outcome: Outcome, log: str = "") -> None:
@@ -88,7 +126,7 @@ def _end(job: RunningJob, kind: domain.Move, ending: Ending, **params: Any) -> N
         ending=ending,
     )
     if not moved:
-        raise LostFence(f"{job.actor} {job.id}: start {job.fence} is no longer the one that counts.")
+        raise LostFence.of(job)
 
 
 def report_progress(job: RunningJob, *, done: int | None, total: int | None, message: str) -> bool:

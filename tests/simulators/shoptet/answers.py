@@ -31,14 +31,14 @@ class ApiError(Exception):
         self.status, self.code, self.message, self.instance = status, code, message, instance
 
 
-def envelope(data: Any, request_id: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    return _reply({"data": data, "errors": None, "metadata": {"requestId": request_id}}, status, headers)
+def envelope(data: Json, *, request_id: str) -> Reply:
+    return _reply({"data": data, "errors": None, "metadata": {"requestId": request_id}}, status=200, headers={})
 
 
-def refusal(error: ApiError, request_id: str, *, headers: Mapping[str, str] | None = None) -> Reply:
+def refusal(error: ApiError, *, request_id: str, headers: Mapping[str, str]) -> Reply:
     errors = [{"errorCode": error.code, "message": error.message, "instance": error.instance}]
     content = {"data": None, "errors": errors, "metadata": {"requestId": request_id}}
-    return _reply(content, error.status, headers)
+    return _reply(content, status=error.status, headers=headers)
 
 
 def html_page(status: int, title: str) -> Reply:
@@ -51,5 +51,5 @@ def html_page(status: int, title: str) -> Reply:
     return Reply(status, page.encode(), HTML_TYPE)
 
 
-def _reply(content: Json, status: int, headers: Mapping[str, str] | None) -> Reply:
-    return Reply(status, _ENCODER.encode(content).encode(), headers=dict(headers or {}))
+def _reply(content: Json, *, status: int, headers: Mapping[str, str]) -> Reply:
+    return Reply(status, _ENCODER.encode(content).encode(), headers=dict(headers))

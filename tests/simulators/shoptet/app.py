@@ -70,15 +70,15 @@ class ShoptetApi:
     async def _serve(self, incoming: _Incoming, connections: int, scope: Scope, receive: Receive, send: Send) -> None:
         logged = self.log.add(
             incoming.method,
-            incoming.raw_path,
-            incoming.query_string,
+            path=incoming.raw_path,
+            query=incoming.query_string,
             token=incoming.token,
             connections=connections,
             at=self.shop.clock.elapsed(),
         )
         if not self.limits.has_room(connections):
             logged.status = 429
-            await deliver(html_page(429, "Too Many Requests"), None, scope, send)
+            await deliver(html_page(429, "Too Many Requests"), fault=None, scope=scope, send=send)
             return
         fault, reply = await self._reply(incoming, logged, receive)
         if reply is None:
@@ -86,7 +86,7 @@ class ShoptetApi:
             return
         logged.status = None if fault and fault.kind is FaultKind.RESET else reply.status
         reply.headers["Date"] = write_http_date(self.shop.clock.now())
-        await deliver(reply, fault, scope, send)
+        await deliver(reply, fault=fault, scope=scope, send=send)
 
     async def _reply(
         self, incoming: _Incoming, logged: LoggedRequest, receive: Receive
@@ -98,7 +98,7 @@ class ShoptetApi:
             headers |= self.limits.spend(incoming.token)
         except ApiError as error:
             extra = error.headers if isinstance(error, BucketFull) else {}
-            return None, refusal(error, request_id, headers=headers | extra)
+            return None, refusal(error, request_id=request_id, headers=headers | extra)
         fault = self.faults.pick(unquote(incoming.raw_path), incoming.query)
         logged.fault = fault.kind if fault else None
         if await self._client_left(fault, receive):
@@ -113,14 +113,14 @@ class ShoptetApi:
         return wait > 0 and await hung_up(receive, within_seconds=wait)
 
     def _answer(self, incoming: _Incoming, fault: Fault | None, request_id: str) -> Reply:
-        refused = refusal_of(fault, self.shop.clock, request_id) if fault else None
+        refused = refusal_of(fault, clock=self.shop.clock, request_id=request_id) if fault else None
         if refused:
             return refused
         try:
             data = self._data(incoming, fault)
         except ApiError as error:
-            return refusal(error, request_id)
-        reply = envelope(data, request_id)
+            return refusal(error, request_id=request_id, headers={})
+        reply = envelope(data, request_id=request_id)
         if fault and fault.kind is FaultKind.TRUNCATED_JSON:
             reply.body = reply.body[: len(reply.body) // 2]
         return reply

@@ -73,7 +73,11 @@ class Sale:
 
 def order_body(sale: Sale) -> Body:
     status = status_of(sale.status_id)
-    price = {**_price(sale.total, sale.vat_rate), "toPay": _cents(sale.total), "currencyCode": sale.currency_code}
+    price = {
+        **_price(sale.total, vat_rate=sale.vat_rate),
+        "toPay": _cents(sale.total),
+        "currencyCode": sale.currency_code,
+    }
     del price["vatRate"]
     return {
         "code": sale.code,
@@ -108,7 +112,7 @@ def order_body(sale: Sale) -> Body:
         "referer": None,
         "paymentMethods": [{"paymentMethod": dict(PAYMENT_METHOD), "itemId": sale.first_item_id + 2}],
         "shippings": [{"shipping": dict(SHIPPING), "itemId": sale.first_item_id + 1}],
-        "items": _items(sale, status),
+        "items": _items(sale, status=status),
         "notes": _notes(),
         "completion": [_completion(sale)],
         "paymentTransactions": [],
@@ -168,7 +172,7 @@ def _amount(pieces: Decimal) -> str:
     return str(pieces.quantize(Decimal("0.001"), ROUND_HALF_UP))
 
 
-def _price(amount: Decimal, vat_rate: Decimal) -> Body:
+def _price(amount: Decimal, *, vat_rate: Decimal) -> Body:
     with_vat = amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
     without_vat = (with_vat / (1 + vat_rate / 100)).quantize(Decimal("0.01"), ROUND_HALF_UP)
     return {
@@ -209,23 +213,23 @@ def _notes() -> Body:
     }
 
 
-def _items(sale: Sale, status: Body) -> list[Body]:
-    price = _price(sale.total, sale.vat_rate)
-    product = _item("product", sale.product, status, sale.first_item_id, price)
+def _items(sale: Sale, *, status: Body) -> list[Body]:
+    price, first = _price(sale.total, vat_rate=sale.vat_rate), sale.first_item_id
+    product = _item("product", name=sale.product, status=status, item_id=first, price=price)
     product |= {
         "productGuid": guid("product", sale.product),
         "code": sale.product,
         "productType": "product",
         "amount": _amount(sale.pieces),
         "amountUnit": "ks",
-        "unitPrice": _price(sale.total / (sale.pieces or 1), sale.vat_rate),
+        "unitPrice": _price(sale.total / (sale.pieces or 1), vat_rate=sale.vat_rate),
     }
-    shipping = _item("shipping", SHIPPING["name"], status, sale.first_item_id + 1, NOTHING)
-    billing = _item("billing", PAYMENT_METHOD["name"], status, sale.first_item_id + 2, NOTHING)
+    shipping = _item("shipping", name=SHIPPING["name"], status=status, item_id=first + 1, price=NOTHING)
+    billing = _item("billing", name=PAYMENT_METHOD["name"], status=status, item_id=first + 2, price=NOTHING)
     return [product, shipping, billing]
 
 
-def _item(kind: str, name: str, status: Body, item_id: int, price: Body) -> Body:
+def _item(kind: str, *, name: str, status: Body, item_id: int, price: Body) -> Body:
     return {
         "productGuid": None,
         "code": None,

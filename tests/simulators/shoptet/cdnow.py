@@ -48,7 +48,7 @@ def read_orders(path: Path = SAMPLE_PATH, *, opened_at: datetime = OPENED_AT) ->
     for index, purchase in enumerate(read_purchases(path)):
         year = purchase.bought_on_date.year
         numbers[year] += 1
-        yield Order.from_sale(_sale(purchase, f"{year}{numbers[year]:06}", index, opened_at))
+        yield Order.from_sale(_sale(purchase, code=f"{year}{numbers[year]:06}", index=index, opened_at=opened_at))
 
 
 def is_guest(customer: str) -> bool:
@@ -64,11 +64,11 @@ def _purchase(line: int, columns: list[str]) -> Purchase:
     )
 
 
-def _sale(purchase: Purchase, code: str, index: int, opened_at: datetime) -> Sale:
+def _sale(purchase: Purchase, *, code: str, index: int, opened_at: datetime) -> Sale:
     customer = purchase.customer
     return Sale(
         code=code,
-        created_at=_moment_of(purchase.bought_on_date, code),
+        created_at=_moment_of(purchase.bought_on_date, code=code),
         changed_at=opened_at - timedelta(seconds=_draw("changed", code) % int(CHANGE_SPREAD.total_seconds())),
         email=_email(customer, code),
         full_name=_full_name(customer),
@@ -85,7 +85,7 @@ def _draw(*parts: str) -> int:
     return int.from_bytes(hashlib.blake2b(":".join(parts).encode(), digest_size=8).digest(), "big")
 
 
-def _moment_of(day: date, code: str) -> datetime:
+def _moment_of(day: date, *, code: str) -> datetime:
     """Return an instant of the local `day`, whose length is 23 or 25 hours when the clocks change."""
     start, end = (
         datetime.combine(midnight, time(), TIME_ZONE).astimezone(UTC) for midnight in (day, day + timedelta(days=1))

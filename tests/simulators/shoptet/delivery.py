@@ -23,14 +23,14 @@ class ExposedProtocol(HttpToolsProtocol):
         self.scope["state"] = {**self.scope["state"], "transport": self.transport}
 
 
-async def deliver(reply: Reply, fault: Fault | None, scope: Scope, send: Send) -> None:
+async def deliver(reply: Reply, *, fault: Fault | None, scope: Scope, send: Send) -> None:
     kind = fault.kind if fault else None
     if kind is FaultKind.RESET:
         _reset(scope["state"]["transport"])
         return
     await _send_head(reply, send)
     if fault and kind is FaultKind.SLOW_BODY:
-        await _drip(reply.body, fault.seconds, send)
+        await _drip(reply.body, seconds=fault.seconds, send=send)
     elif kind is FaultKind.CUT_BODY:
         await _send_part(reply.body[: len(reply.body) // 2], send)
         scope["state"]["transport"].close()
@@ -59,7 +59,7 @@ async def _send_part(part: bytes, send: Send) -> None:
     await send({"type": "http.response.body", "body": part, "more_body": True})
 
 
-async def _drip(body: bytes, seconds: float, send: Send) -> None:
+async def _drip(body: bytes, *, seconds: float, send: Send) -> None:
     size = -(-len(body) // _DRIPS)
     for start in range(0, len(body), size):
         await asyncio.sleep(seconds / _DRIPS)

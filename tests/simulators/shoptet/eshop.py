@@ -21,7 +21,7 @@ def eshop_data(*, currency_code: str, status_names: Mapping[int, str], include: 
         "orderStatuses": {"statuses": _brief_statuses(status_names), "defaultStatus": DEFAULT_STATUS},
         "paymentMethods": _methods(PAYMENT_METHOD, default="defaultPayment"),
         "shippingMethods": _methods(SHIPPING, default="defaultShipping"),
-        "imageCuts": [_image_cut("big", 1024, 768), _image_cut("orig", None, None)],
+        "imageCuts": [_image_cut("big", width=1024, height=768), _image_cut("orig", width=None, height=None)],
         "countries": [_country()],
         "cashDesk": {"defaultOrderStatusId": DEFAULT_STATUS},
     }
@@ -42,11 +42,14 @@ def eshop_data(*, currency_code: str, status_names: Mapping[int, str], include: 
 
 def statuses_data(status_names: Mapping[int, str]) -> Json:
     """Return data of GET /api/orders/statuses: system statuses have negative ids."""
-    rows = [_status(status_id, name, order) for order, (status_id, name) in enumerate(status_names.items(), start=1)]
+    rows = [
+        _status(status_id, name=name, order=order)
+        for order, (status_id, name) in enumerate(status_names.items(), start=1)
+    ]
     return {"defaultStatus": DEFAULT_STATUS, "statuses": rows}
 
 
-def _status(status_id: int, name: str, order: int) -> Json:
+def _status(status_id: int, *, name: str, order: int) -> Json:
     documents = ("generateProformaInvoice", "generateInvoice", "generateDeliveryNote", "generateProofPayment")
     return {
         "id": status_id,
@@ -122,12 +125,12 @@ def _currencies(default_code: str) -> list[Json]:
     """Return the default currency and the euro, whose rate is euros per unit of the default one, as live shops send."""
     rates = {default_code: "1.00000000"} if default_code == "EUR" else {default_code: "1.00000000", "EUR": "0.03980000"}
     return [
-        _currency(code, rate, priority, is_default=code == default_code)
+        _currency(code, rate=rate, priority=priority, is_default=code == default_code)
         for priority, (code, rate) in enumerate(rates.items(), start=1)
     ]
 
 
-def _currency(code: str, rate: str, priority: int, *, is_default: bool) -> Json:
+def _currency(code: str, *, rate: str, priority: int, is_default: bool) -> Json:
     return {
         "code": code,
         "title": code,
@@ -155,7 +158,7 @@ def _methods(method: Mapping[str, Any], *, default: str) -> Json:
     }
 
 
-def _image_cut(name: str, width: int | None, height: int | None) -> Json:
+def _image_cut(name: str, *, width: int | None, height: int | None) -> Json:
     path = f"simulated-shop.example/user/shop/{name}/"
     return {
         "name": name,

@@ -119,7 +119,7 @@ _ERRORS = {
 }
 
 
-def refusal_of(fault: Fault, clock: ShopClock, request_id: str) -> Reply | None:
+def refusal_of(fault: Fault, *, clock: ShopClock, request_id: str) -> Reply | None:
     """Return the answer that stands in for the real one, or None where the fault lets the call through."""
     if fault.kind is FaultKind.BAD_GATEWAY:
         return html_page(502, "Bad Gateway")
@@ -127,7 +127,7 @@ def refusal_of(fault: Fault, clock: ShopClock, request_id: str) -> Reply | None:
     if error is None:
         return None
     headers = _retry_after(fault, clock) if fault.kind is FaultKind.TOO_MANY_REQUESTS else {}
-    return refusal(error, request_id, headers=headers)
+    return refusal(error, request_id=request_id, headers=headers)
 
 
 def _retry_after(fault: Fault, clock: ShopClock) -> dict[str, str]:

@@ -83,9 +83,9 @@ class Limits:
         overflow = bucket.level + _COST - drops
         if overflow > 0:
             retry_at = self._clock.present() + timedelta(seconds=overflow / self._options.leak_per_second)
-            raise BucketFull({**_filling(drops, drops), "Retry-After": write_http_date(retry_at)})
+            raise BucketFull({**_filling(drops, drops=drops), "Retry-After": write_http_date(retry_at)})
         bucket.level += _COST
-        return _filling(bucket.level, drops)
+        return _filling(bucket.level, drops=drops)
 
     def _leaked(self, token: str) -> _Bucket:
         elapsed = self._clock.elapsed()
@@ -95,5 +95,5 @@ class Limits:
         return bucket
 
 
-def _filling(level: float, drops: int) -> dict[str, str]:
+def _filling(level: float, *, drops: int) -> dict[str, str]:
     return {"X-RateLimit-Bucket-Filling": f"{math.ceil(level)}/{drops}"}

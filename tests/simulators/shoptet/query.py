@@ -61,10 +61,10 @@ def paginate(
     if missing_page_is_404 and page > max(page_count, 1):
         raise ApiError(404, "page-not-found", f"There is no page {page}.", instance="page")
     found = rows[(page - 1) * size : page * size]
-    return found, _paginator(len(rows), page, page_count, len(found), size)
+    return found, _paginator(len(rows), page=page, page_count=page_count, on_page=len(found), size=size)
 
 
-def _paginator(total: int, page: int, page_count: int, on_page: int, size: int) -> dict[str, Any]:
+def _paginator(total: int, *, page: int, page_count: int, on_page: int, size: int) -> dict[str, Any]:
     return {
         "totalCount": total,
         "page": page,

@@ -33,7 +33,7 @@ class RequestLog:
         self._requests: list[LoggedRequest] = []
         self._count = 0
 
-    def add(self, method: str, path: str, query: str, *, token: str, connections: int, at: float) -> LoggedRequest:
+    def add(self, method: str, *, path: str, query: str, token: str, connections: int, at: float) -> LoggedRequest:
         with self._lock:
             self._count += 1
             request = LoggedRequest(self._count, method, path, query, token, connections, at)

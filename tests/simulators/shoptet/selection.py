@@ -40,12 +40,11 @@ def select_orders(shop: Shop, query: Query, *, exclusive_change_time: bool) -> l
     if "orderCodes" in query.values:
         codes = _order_codes(query.values["orderCodes"])
         return [order for order in shop.orders() if order.code in codes]
-    predicates = [
-        _predicate(query, name, exclusive_change_time=exclusive_change_time) for name in query.values if name in FILTERS
-    ]
+    filters = {name: value for name, value in query.values.items() if name in FILTERS}
+    predicates = [_predicate(query, name, exclusive_change_time=exclusive_change_time) for name in filters]
     if not predicates:
         return shop.orders()
-    return [order for order in shop.orders() if all(passes(order) for passes in predicates)]
+    return shop.select(tuple(filters.items()), passes=lambda order: all(passes(order) for passes in predicates))
 
 
 def _order_codes(text: str) -> set[str]:

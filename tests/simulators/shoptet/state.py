@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -96,13 +96,15 @@ class Shop:
         self.lock = threading.RLock()
         self._sort_key, self._is_descending = LIST_ORDERS[list_order]
         self._opened_with = tuple(orders)
+        self._listed: list[Order] | None = None
+        self._selected: dict[Hashable, list[Order]] = {}
         self.reset()
 
     def reset(self) -> None:
         with self.lock:
             self._orders = {order.code: order for order in self._opened_with}
             self._deleted_at: dict[str, datetime] = {}
-            self._listed: list[Order] | None = None
+            self._forget_lists()
             self._created_count = 0
             self.status_names: dict[int, str] = dict(STATUS_NAMES)
 
@@ -112,6 +114,16 @@ class Shop:
             if self._listed is None:
                 self._listed = sorted(self._orders.values(), key=self._sort_key, reverse=self._is_descending)
             return self._listed
+
+    def select(self, name: Hashable, *, passes: Callable[[Order], bool]) -> list[Order]:
+        """Return the orders that pass, in the order of the list; kept under `name` until the shop changes.
+
+        Whoever reads 139 pages of one filter would else wait 15 ms longer for each.
+        """
+        with self.lock:
+            if name not in self._selected:
+                self._selected[name] = [order for order in self.orders() if passes(order)]
+            return self._selected[name]
 
     def find(self, code: str) -> Order | None:
         return self._orders.get(code)
@@ -183,14 +195,18 @@ class Shop:
             if self._orders.pop(code, None) is None:
                 raise NoSuchOrder(code)
             self._deleted_at[code] = self.clock.now()
-            self._listed = None
+            self._forget_lists()
 
     def _put(self, body: Body) -> str:
         order = Order.from_body(body)
         self._orders[order.code] = order
         self._deleted_at.pop(order.code, None)
-        self._listed = None
+        self._forget_lists()
         return order.code
+
+    def _forget_lists(self) -> None:
+        self._listed = None
+        self._selected.clear()
 
     def _next_code(self, now: datetime) -> str:
         """Return the code after the highest purely numeric one, or the first of this year."""

@@ -1,0 +1,73 @@
+"""`manage.py shoptet_sync`: read a shop now, without waiting for the schedule."""
+
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
+
+from modules.kernel.tenancy import all_tenants, tenant_scope
+from modules.shoptet import selectors, services
+from modules.shoptet.clients import ShoptetError
+from modules.shoptet.models import Shop, SnapshotExecution
+
+BAR_WIDTH = 30
+
+
+class Command(BaseCommand):
+    help = "Send the jobs that read shops; with --now read them here, with a progress bar."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("what", choices=["orders"])
+        parser.add_argument("--shop", required=True, metavar="ID|all")
+        parser.add_argument("--now", action="store_true", help="read here and now instead of sending jobs")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        with all_tenants():
+            shops = _shops(options["shop"])
+        for shop in shops:
+            with tenant_scope(shop.tenant_id):
+                self._read(shop) if options["now"] else self._send(shop)
+
+    def _send(self, shop: Shop) -> None:
+        job_id = services.request_orders(shop=shop)
+        self.stdout.write(_("%(shop)s: job %(job)s is sent.") % {"shop": shop, "job": job_id})
+
+    def _read(self, shop: Shop) -> None:
+        holder = f"command:{socket.gethostname()}:{os.getpid()}"
+        manual = SnapshotExecution.Trigger.MANUAL
+        try:
+            entry = services.fetch_new_orders(shop_id=shop.pk, holder=holder, report=self._draw, trigger=manual)
+        except (ShoptetError, services.AlreadyRunning, services.CursorLost) as error:
+            raise CommandError(f"{shop}: {error}") from None
+        self._draw_end()
+        self.stdout.write(_summary(shop, entry))
+
+    def _draw(self, done: int, total: int, message: str) -> None:
+        if self.stdout.isatty():
+            filled = BAR_WIDTH * done // max(total, 1)
+            bar = "█" * filled + "░" * (BAR_WIDTH - filled)
+            self.stdout.write(f"\r{bar} {done:,} / {total:,} {message}", ending="")
+            self.stdout.flush()
+
+    def _draw_end(self) -> None:
+        if self.stdout.isatty():
+            self.stdout.write("")
+
+
+def _shops(which: str) -> Sequence[Shop]:
+    if which == "all":
+        return list(selectors.active_shops())
+    try:
+        return [selectors.get_shop(int(which))]
+    except (ValueError, Shop.DoesNotExist):
+        raise CommandError(_("There is no shop %r; use its number, or all.") % which) from None
+
+
+def _summary(shop: Shop, entry: SnapshotExecution | None) -> str:
+    if entry is None:
+        return _("%s is switched off.") % shop
+    counts = {name: getattr(entry, name) for name in ("created", "updated", "deleted", "unchanged", "parked")}
+    return f"{shop}: " + ", ".join(f"{count:,} {name}" for name, count in counts.items())

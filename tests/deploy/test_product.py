@@ -1,0 +1,28 @@
+import os
+import socket
+
+import pytest
+
+from config.settings.jobs import JOBS
+from deploy.local import product
+from deploy.local.processes import UnableToStart
+
+
+def test_every_queue_of_the_settings_has_a_worker():
+    commands = {program.name: program.command for program in product.workers(os.environ)}
+    pools = {
+        name: command[command.index("--queues") + 1 :] for name, command in commands.items() if name != "scheduler"
+    }
+
+    assert pools == JOBS["POOLS"]
+    assert commands["scheduler"][-1] == "config.workers"
+
+
+def test_a_port_that_is_asked_for_is_taken_or_refused(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        monkeypatch.setenv("PORT", str(port))
+        with pytest.raises(UnableToStart, match=f"Port {port} is taken; set PORT to another one."):
+            product.web_port()
+
+    assert product.web_port() == port

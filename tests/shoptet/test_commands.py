@@ -1,0 +1,102 @@
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from modules.accounts.models import Tenant
+from modules.jobs.models import Job
+from modules.kernel.secrets import decrypt
+from modules.kernel.tenancy import all_tenants
+from modules.orders.models import Order
+from modules.shoptet.models import Shop
+from tests.simulators.shoptet import TokenState
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def said(*command, **options):
+    out = io.StringIO()
+    call_command(*command, stdout=out, **options)
+    return out.getvalue().strip()
+
+
+@pytest.fixture
+def added(simulated, monkeypatch):
+    monkeypatch.setenv("SHOPTET_TOKEN", simulated.token)
+    for _ in range(2):
+        said("shoptet_add_shop", "--tenant", "Demo", "--name", "CDNOW", "--url", simulated.url)
+    with all_tenants():
+        return Shop.objects.get()
+
+
+def test_add_shop_makes_tenant_and_shop_once(added, simulated):
+    assert (Tenant.objects.get().name, added.name, added.base_url) == ("Demo", "CDNOW", simulated.url)
+    assert decrypt(added.token_encrypted) == simulated.token
+
+
+def test_add_shop_reads_the_token_from_a_file(db, tmp_path):
+    (tmp_path / "token").write_text("1-p-2-file\n")
+
+    said("shoptet_add_shop", "--tenant", "T", "--name", "S", "--token-file", str(tmp_path / "token"))
+
+    with all_tenants():
+        assert decrypt(Shop.objects.get().token_encrypted) == "1-p-2-file"
+
+
+def test_add_shop_without_a_token_says_where_to_put_it(db, monkeypatch):
+    monkeypatch.delenv("SHOPTET_TOKEN", raising=False)
+
+    with pytest.raises(CommandError, match="SHOPTET_TOKEN"):
+        said("shoptet_add_shop", "--tenant", "T", "--name", "S")
+
+    assert Tenant.objects.count() == 0
+
+
+def test_test_says_who_the_shop_is(added):
+    assert said("shoptet_test", "--shop", str(added.pk)).endswith(": CZK, 5 order statuses.")
+
+
+def test_test_says_what_is_wrong(added, simulated):
+    simulated.set_token(simulated.token, TokenState.EXPIRED)
+
+    with pytest.raises(CommandError, match="The shop refuses the API token"):
+        said("shoptet_test", "--shop", str(added.pk))
+
+
+def test_sync_sends_a_job_and_a_second_time_names_the_same(added):
+    first, second = (said("shoptet_sync", "orders", "--shop", "all") for _ in range(2))
+
+    assert first == second == f"CDNOW: job {Job.objects.get().id} is sent."
+
+
+def test_sync_now_reads_here(added, simulated):
+    simulated.create_order()
+
+    line = said("shoptet_sync", "orders", "--shop", str(added.pk), now=True)
+
+    assert line == "CDNOW: 1 created, 0 updated, 0 deleted, 0 unchanged, 0 parked"
+    with all_tenants():
+        assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize("which", ["999", "x"])
+def test_sync_of_an_unknown_shop_is_refused(added, which):
+    with pytest.raises(CommandError, match="There is no shop"):
+        said("shoptet_sync", "orders", "--shop", which)
+
+
+def test_totals_are_counted_from_the_orders(added, simulated, drain):
+    simulated.create_order()
+    simulated.create_order({"email": None})
+    simulated.cancel_order(simulated.create_order({"email": "c@x.cz"}))
+    said("shoptet_sync", "orders", "--shop", "all")
+    drain()
+
+    assert json.loads(said("customers_totals", json=True)) == {
+        "orders": 3,
+        "customers": 2,
+        "revenue": "484.00",
+        "linked": 2,
+        "unlinked": 1,
+    }
