@@ -61,6 +61,9 @@ _NAVIGATION = [
     },
 ]
 
+# The theme's login form forgets the stock one's hidden "next".
+LOGIN_REDIRECT_URL = "admin:index"
+
 UNFOLD = {
     "SITE_TITLE": "Backroom",
     "SITE_HEADER": "Backroom",

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.contrib.admin import action, display, register
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, QuerySet
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -164,7 +164,7 @@ class FailedJobAdmin(JobScreen):
         act = {"replay": services.replay_matching, "discard": services.discard_matching}.get(verb)
         back = f"{reverse('admin:jobs_failedjob_changelist')}?{request.GET.urlencode()}"
         if act is None:
-            return HttpResponseRedirect(back)
+            raise Http404
         jobs = chosen_queryset(self, request)
         if request.method != "POST":
             return self._ask(request, verb=verb, jobs=jobs, fields=[])

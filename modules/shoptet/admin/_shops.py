@@ -18,6 +18,7 @@ from modules.kernel.console import (
     BaseModelForm,
     ConsoleAdmin,
     PasswordWidget,
+    TextWidget,
     badge,
     button,
     long_moment,
@@ -36,6 +37,9 @@ from modules.shoptet.models import Shop, SnapshotExecution
 class ShopForm(BaseModelForm):
     """A shop; its token goes in and never comes out again."""
 
+    base_url = forms.URLField(
+        label=gettext_lazy("API address"), initial="https://api.myshoptet.com", assume_scheme="https", widget=TextWidget
+    )
     token = forms.CharField(
         label=gettext_lazy("API token"),
         required=False,
