@@ -329,3 +329,13 @@ class LimitUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.limit_id} {self.value}"
+
+
+class FailedJob(Job):
+    """The dead letters, as a page of their own. Permissions are those of Job."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("failed job")
+        verbose_name_plural = _("failed jobs")

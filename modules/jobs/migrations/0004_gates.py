@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0002_guard_states'),
+        ('jobs', '0003_failed_job_proxy'),
     ]
 
     operations = [
