@@ -38,6 +38,7 @@ def _start(supervisor: Supervisor, *, data: Path, port: int) -> str:
         supervisor.run(product.manage("collectstatic", "--noinput", "-v", "0", surroundings=surroundings))
     login = _make_operator(supervisor, data=data, surroundings=surroundings)
     shop = product.start_shop(supervisor, data=data, surroundings=surroundings)
+    supervisor.run(product.manage("shoptet_sync", "orders", "--shop", "all", surroundings=surroundings))
     supervisor.start(*product.workers(surroundings), product.web(port, surroundings=surroundings))
     return _welcome(f"http://127.0.0.1:{port}/", login=login, data=data, shop=shop)
 
@@ -59,7 +60,7 @@ def _welcome(url: str, *, login: str, data: Path, shop: str) -> str:
         "Open": url,
         "Log in": login,
         "Data": f"{data}   (delete it to start afresh)",
-        "Shop": f"{shop}   (simulated; import: .venv/bin/python manage.py shoptet_sync orders --shop all)",
+        "Shop": f"{shop}   (simulated; its orders are being read, look at the execution log)",
         "Stop": "Ctrl-C",
     }
     lines = [f"  {name:<8}{value}" for name, value in rows.items()]

@@ -142,8 +142,12 @@ def report_progress(job: RunningJob, *, done: int | None, total: int | None, mes
 
 
 def save_checkpoint(job: RunningJob, cursor: Any) -> bool:
-    """Keep where a running job is, for its next start; return False when it should stop."""
-    return _touch(job, "checkpoint = %(cursor)s", cursor=json.dumps(cursor))
+    """Keep where a running job is, for its next start; return False when it should stop.
+
+    Crashes before a step that was made are forgiven: a job that gets on is not the one that kills its worker.
+    """
+    forgive = "CASE WHEN checkpoint IS DISTINCT FROM %(cursor)s::jsonb THEN 0 ELSE crashes END"
+    return _touch(job, f"checkpoint = %(cursor)s, crashes = {forgive}", cursor=json.dumps(cursor))
 
 
 def may_go_on(job: RunningJob) -> bool:
