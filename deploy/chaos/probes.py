@@ -14,7 +14,7 @@ from deploy.chaos.evidence import LOAD_END, query
 from deploy.chaos.meter import Meter
 from deploy.chaos.plan import Kind, PlannedJob, Size
 from deploy.chaos.report import Verdict
-from deploy.chaos.rig import LEASE_SECONDS, SHUTDOWN_SECONDS, WORKERS, Rig
+from deploy.chaos.rig import LEASE_SECONDS, MASTERS, SHUTDOWN_SECONDS, WORKERS, Rig
 from deploy.chaos.sending import send
 
 GRACE_SECONDS = 3  # what a start may be late beyond the lease
@@ -183,7 +183,9 @@ class Probes:
         asked_at = time.monotonic()
         self._load(jobs, until=lambda: not _is_up(old.pid), seconds=30)
         exited = time.monotonic() - asked_at
-        self._load(jobs, until=lambda: self._rig.pid(name) != old.pid and self._rig.workers_alive() >= 2, seconds=30)
+        self._load(
+            jobs, until=lambda: self._rig.pid(name) != old.pid and self._rig.workers_alive() >= MASTERS, seconds=30
+        )
         return exited
 
     def _load(self, jobs: list[PlannedJob], *, until: Callable[[], bool], seconds: float) -> None:
@@ -226,7 +228,7 @@ class Probes:
     def _settle(self, jobs: Sequence[PlannedJob]) -> list[int]:
         """Wait until the jobs are done and all workers are back; return the numbers that are not done exactly once."""
         self._rig.wait_until(lambda: self._done(jobs) >= len(jobs), seconds=60)
-        self._rig.wait_until(lambda: self._rig.workers_alive() >= len(WORKERS), seconds=60)
+        self._rig.wait_until(lambda: self._rig.workers_alive() >= MASTERS, seconds=60)
         return self._wrong(jobs)
 
     def _wrong(self, jobs: Sequence[PlannedJob]) -> list[int]:

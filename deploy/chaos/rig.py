@@ -27,6 +27,9 @@ LEASE_SECONDS, SHUTDOWN_SECONDS = 6, 5
 WORKERS = ("worker-1", "worker-2")
 SCHEDULERS = ("scheduler-1", "scheduler-2")
 THREADS = 4
+MASTERS = 3  # the workers, and the one that runs jobs apart
+_NUMBERS = ["--processes", "1", "--worker-shutdown-timeout", str(SHUTDOWN_SECONDS * 1000)]
+_ACTORS = ["deploy.chaos.actors"]
 _FOREIGN = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "JOBS_", "SENTRY_", "PORT")
 
 
@@ -164,16 +167,17 @@ def prepare(rig: Rig) -> None:
 
 def start(rig: Rig) -> None:
     """Start the workers and the schedulers and wait until they are at work. Raises UnableToStart."""
-    start_workers(rig, "config.workers", "deploy.chaos.actors", "--queues", "high", "default")
+    start_workers(rig, "config.workers", *_ACTORS, "--queues", "high", "default")
+    apart = ["-m", "dramatiq", *_NUMBERS, "--threads", "1", "config.workers", *_ACTORS, "--queues", "quarantine"]
+    rig.supervisor.start(_program("quarantine", *apart, surroundings=rig.surroundings))
     rig.supervisor.start(*(_scheduler(name, rig.surroundings) for name in SCHEDULERS))
-    if not rig.wait_until(lambda: rig.workers_alive() >= len(WORKERS), seconds=60):
+    if not rig.wait_until(lambda: rig.workers_alive() >= MASTERS, seconds=60):
         raise UnableToStart(f"The workers did not start; see {rig.log_file}.")
 
 
 def start_workers(rig: Rig, *arguments: str) -> None:
     """Start `dramatiq` with the arguments, once for each name in WORKERS."""
-    numbers = ["--processes", "1", "--threads", str(THREADS), "--worker-shutdown-timeout", str(SHUTDOWN_SECONDS * 1000)]
-    order = ["-m", "dramatiq", *numbers, *arguments]
+    order = ["-m", "dramatiq", *_NUMBERS, "--threads", str(THREADS), *arguments]
     rig.supervisor.start(*(_program(name, *order, surroundings=rig.surroundings) for name in WORKERS))
 
 
