@@ -57,6 +57,7 @@ class FailedJobAdmin(JobScreen):
     list_display = ("job_name", "problem", "cause", "state_badge", "tenant", "attempts", "failed")
     list_filter = (DeadStateFilter, ActorFilter, QueueFilter, TenantFilter, CauseFilter)
     list_before_template = "jobs/failed_causes.html"
+    ordering = ("-finished_at", "-id")  # the order of the dead letters' own index
     buttons = ("replay", "discard")
     actions = ("replay_selected", "discard_selected")
 
