@@ -132,6 +132,7 @@ def test_a_killed_master_takes_its_workers_with_it(rows):
         wait_until(Worker.objects.exists)
         children = worker.children()
         os.kill(worker.process.pid, signal.SIGKILL)
+        # Also when it was killed while they booted, which the moment of this kill often is.
         wait_until(lambda: not any(child.is_running() and child.status() != "zombie" for child in children))
 
 

@@ -3,6 +3,7 @@
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
+from modules.jobs.services._gates import Candidate, pause, read_gates, remove_limit, resume, set_limit
 from modules.jobs.services._ledger import Ending, MovedJob, move
 from modules.jobs.services._run import (
     Claim,
@@ -28,15 +29,18 @@ from modules.jobs.services._schedules import (
     schedule_problems,
     sync_schedules,
 )
+from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import register_worker, release_strays, retire_worker
 
 __all__ = [
+    "Candidate",
     "Claim",
     "Ending",
     "JobRequest",
     "LostFence",
     "MovedJob",
     "Pass",
+    "Reason",
     "Success",
     "cancel",
     "change_schedule",
@@ -51,21 +55,27 @@ __all__ = [
     "fire_due_schedules",
     "may_go_on",
     "move",
+    "pause",
     "prune",
+    "read_gates",
     "register_worker",
     "release",
     "release_strays",
+    "remove_limit",
     "replay",
     "replay_matching",
     "report_progress",
+    "resume",
     "retire_worker",
     "retry",
     "run_schedule_now",
     "save_checkpoint",
     "schedule_problems",
+    "set_limit",
     "snooze",
     "stop",
     "succeed",
     "succeed_many",
     "sync_schedules",
+    "why",
 ]
