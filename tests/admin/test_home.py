@@ -20,6 +20,7 @@ def test_cards_count_what_runs_waits_and_failed(root):
     make_job("running", worker_id=make_worker().pk)
     make_job("queued", run_at=now - timedelta(minutes=5))
     make_job("queued", dispatched_at=now)
+    make_job("queued", crashes=1)
     make_job("failed", fingerprint="a" * 16)
     make_job("quarantined", fingerprint="b" * 16)
     make_job("failed", finished_at=now - timedelta(days=2))
@@ -27,7 +28,7 @@ def test_cards_count_what_runs_waits_and_failed(root):
     shown = cards(root)
 
     assert shown["Running"] == (1, "", "/admin/jobs/job/?state=running")
-    assert (shown["Waiting"][0], shown["Waiting"][1][:20]) == (2, "the oldest for 5 min")
+    assert (shown["Waiting"][0], shown["Waiting"][1][:20]) == (3, "the oldest for 5 min")
     assert shown["Failed in 24 h"] == (2, "2 causes", "/admin/jobs/failedjob/")
 
 

@@ -57,7 +57,8 @@ def _list(**filters: str) -> str:
 _UNFINISHED = (
     Q(state=State.RUNNING),
     Q(state__in=WAITING),
-    Q(state=State.QUEUED, dispatched_at=None),
+    Q(state=State.QUEUED, dispatched_at=None, crashes=0),
+    Q(state=State.QUEUED, dispatched_at=None, crashes__gt=0),
     Q(state=State.QUEUED, dispatched_at__isnull=False),
 )
 
