@@ -47,6 +47,7 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
     unique_until: str = "finish",
     notify_shutdown: bool = False,
     actor_name: str | None = None,
+    api_name: str | None = None,
 ) -> Callable[[Callable[P, R]], JobActor[P, R]]:
     """Declare an actor.
 
@@ -55,7 +56,8 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
     lower runs first. throws: errors that no retry can help. atomic: its effects and its completion commit
     together, so they happen exactly once. unique_until: "finish" or "start", how long a `unique_key` holds.
     notify_shutdown: interrupt the code when the worker is told to stop; the job is given back unharmed.
-    actor_name: its lasting name, `<module>.<function>` unless given.
+    actor_name: its lasting name, `<module>.<function>` unless given. api_name: the `type` under which tenants
+    may send it through the REST API, with any arguments that fit but `tenant_id`, which the token decides.
     """
 
     def decorate(fn: Callable[P, R]) -> JobActor[P, R]:
@@ -70,6 +72,7 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
             throws=throws,
             is_atomic=atomic,
             unique_until=unique_until,
+            api_name=api_name,
         )
         register(spec)
         declare = dramatiq.actor(
