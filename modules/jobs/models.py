@@ -277,7 +277,7 @@ class KeyedAnswer(models.Model):
     fingerprint = models.CharField(_("request"), max_length=64, help_text=_("SHA-256 of what was asked for."))
     status = models.SmallIntegerField(_("status"), null=True)
     location = models.CharField(_("location"), max_length=300, default="")
-    body = models.JSONField(_("answer"), null=True)
+    body = models.TextField(_("answer"), default="", help_text=_("JSON, byte for byte."))
     created_at = models.DateTimeField(_("created"))
 
     class Meta:

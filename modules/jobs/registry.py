@@ -152,8 +152,8 @@ def all_specs() -> list[ActorSpec]:
 
 
 def open_specs() -> list[ActorSpec]:
-    """Return the actors that tenants may send through the API, in order of name."""
-    return [spec for spec in all_specs() if spec.api_name]
+    """Return the actors that tenants may send through the API, in order of the API's names."""
+    return sorted((spec for spec in _specs.values() if spec.api_name), key=lambda spec: str(spec.api_name))
 
 
 def get_open_spec(api_name: str) -> ActorSpec:

@@ -78,7 +78,7 @@ def _with_problems(pattern: Any) -> Any:
         response: HttpResponse = view(request, *args, **kwargs)
         if not isinstance(response, HttpResponseNotAllowed):
             return response
-        allowed = response["Allow"]
+        allowed = ", ".join(sorted(response["Allow"].split(", ")))
         detail = _("This address takes %(methods)s.") % {"methods": allowed}
         return Problem(405, detail, headers={"Allow": allowed}).as_response()
 

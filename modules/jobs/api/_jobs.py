@@ -134,8 +134,9 @@ def _cancel(request: HttpRequest, job_id: UUID) -> Answer:
 
 def _told(request: HttpRequest, job_id: UUID, *, status: int) -> Answer:
     job = _views.job_out(_job(request, job_id))
-    body = job.model_dump(mode="json", by_alias=True)
-    return Answer(status=status, body=body, location=address(request, "job", job_id=job_id))
+    return Answer(
+        status=status, body=job.model_dump_json(by_alias=True), location=address(request, "job", job_id=job_id)
+    )
 
 
 def _job(request: HttpRequest, job_id: UUID) -> Job:

@@ -36,7 +36,7 @@ def _create(request: HttpRequest, payload: RecurringJobIn) -> Answer:
     made = services.create_schedule(
         tenant_id=tenant_id, actor=spec.name, cron=payload.cron, timezone=timezone, options=given, now=clock.now()
     )
-    body = _out(made).model_dump(mode="json", by_alias=True)
+    body = _out(made).model_dump_json(by_alias=True)
     return Answer(status=201, body=body, location=address(request, "recurring", recurring_id=made.public_id))
 
 

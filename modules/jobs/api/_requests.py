@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, Protocol, cast
 
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from ninja import Header
@@ -100,7 +100,7 @@ def _fingerprint(request: HttpRequest, payload: BaseModel | None) -> str:
 
 
 def _respond(found: Answer) -> HttpResponse:
-    response = JsonResponse(found.body, status=found.status)
+    response = HttpResponse(found.body, status=found.status, content_type="application/json; charset=utf-8")
     if found.location:
         response["Location"] = found.location
     if found.is_repeated:

@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('fingerprint', models.CharField(help_text='SHA-256 of what was asked for.', max_length=64, verbose_name='request')),
                 ('status', models.SmallIntegerField(null=True, verbose_name='status')),
                 ('location', models.CharField(default='', max_length=300, verbose_name='location')),
-                ('body', models.JSONField(null=True, verbose_name='answer')),
+                ('body', models.TextField(default='', help_text='JSON, byte for byte.', verbose_name='answer')),
                 ('created_at', models.DateTimeField(verbose_name='created')),
             ],
             options={

@@ -27,7 +27,8 @@ class Answer:
     """What a request is answered with."""
 
     status: int
-    body: dict[str, Any]
+    body: str
+    """JSON; told again, it is the same to the byte."""
     location: str = ""
     is_repeated: bool = False
 
@@ -48,8 +49,8 @@ def answer_once(act: Callable[[], Answer], *, tenant_id: int, key: str, fingerpr
 
 
 _TAKE = """
-    INSERT INTO jobs_keyedanswer (tenant_id, key, fingerprint, location, created_at)
-    VALUES (%(tenant_id)s, %(key)s, %(fingerprint)s, '', %(now)s)
+    INSERT INTO jobs_keyedanswer (tenant_id, key, fingerprint, location, body, created_at)
+    VALUES (%(tenant_id)s, %(key)s, %(fingerprint)s, '', '', %(now)s)
     ON CONFLICT (tenant_id, key) DO UPDATE
         SET fingerprint = excluded.fingerprint, created_at = excluded.created_at
         WHERE jobs_keyedanswer.created_at <= %(stale)s
@@ -81,7 +82,7 @@ def _repeat(tenant_id: int, key: str, fingerprint: str) -> Answer:
     row = KeyedAnswer.objects.get(tenant_id=tenant_id, key=key)
     if row.fingerprint != fingerprint:
         raise KeyReused(key)
-    return Answer(status=row.status or 0, body=row.body or {}, location=row.location, is_repeated=True)
+    return Answer(status=row.status or 0, body=row.body, location=row.location, is_repeated=True)
 
 
 def prune_answers(*, now: datetime, limit: int) -> int:

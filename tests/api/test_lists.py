@@ -1,0 +1,142 @@
+"""Lists: what they hold, how they are paged, what they cost."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from modules.jobs import services
+from modules.jobs.models import Job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def ids(answer):
+    assert answer.status_code == 200, answer.text
+    return [job["id"] for job in answer.json()["jobs"]]
+
+
+def pages(caller, **params):
+    """Go through all pages, doing something between two of them."""
+    cursor, meanwhile = None, params.pop("meanwhile", lambda: None)
+    while True:
+        answer = caller.http.get("/jobs", params={**params, **({"cursor": cursor} if cursor else {})})
+        yield ids(answer)
+        cursor = answer.json()["nextCursor"]
+        if cursor is None:
+            return
+        meanwhile()
+
+
+def test_newest_first_and_without_payloads(alice):
+    sent = [alice.send() for _ in range(3)]
+
+    answer = alice.http.get("/jobs")
+
+    assert ids(answer) == sent[::-1]
+    assert answer.json()["nextCursor"] is None
+    assert {"data", "result"} & answer.json()["jobs"][0].keys() == set()
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(0, [0]), (3, [3]), (4, [3, 1]), (6, [3, 3])])
+def test_pages_hold_each_job_once(alice, count, sizes):
+    sent = [alice.send() for _ in range(count)]
+
+    found = list(pages(alice, limit=3))
+
+    assert [len(page) for page in found] == sizes
+    assert [job_id for page in found for job_id in page] == sent[::-1]
+
+
+def test_pages_stay_as_they_are_while_jobs_are_added(alice):
+    sent = [alice.send() for _ in range(5)]
+
+    found = list(pages(alice, limit=2, meanwhile=alice.send))
+
+    assert [job_id for page in found for job_id in page] == sent[::-1]
+    assert Job.objects.count() == 7
+
+
+@pytest.fixture
+def mixed(alice, drain):
+    """Return jobs of different kinds by name."""
+    done = alice.send("quote-calculation", {"quoteId": "q"}, tags=["order:1", "vip"])
+    drain()
+    later = alice.send("quote-calculation", {"quoteId": "q"}, delay=60_000, tags=["order:2"])
+    mail = {"type": "t", "recipientEmail": "e", "templateData": {}}
+    return {"done": done, "later": later, "mail": alice.send("email-notification", mail)}
+
+
+@pytest.mark.parametrize(
+    ("params", "names"),
+    [
+        ({"state": "succeeded"}, ["done"]),
+        ({"state": "scheduled"}, ["later"]),
+        ({"state": "failed"}, []),
+        ({"type": "quote-calculation"}, ["later", "done"]),
+        ({"type": "tests.calculate_quote"}, ["later", "done"]),
+        ({"type": "email-notification"}, ["mail"]),
+        ({"type": "file-analysis"}, []),
+        ({"queue": "high"}, ["mail"]),
+        ({"tag": "vip"}, ["done"]),
+        ({"tag": "order:2"}, ["later"]),
+        ({"tag": "vip", "state": "scheduled"}, []),
+        ({"createdTo": "2026-01-01T00:00:00Z"}, []),
+    ],
+)
+def test_filters(alice, mixed, params, names):
+    assert ids(alice.http.get("/jobs", params=params)) == [mixed[name] for name in names]
+
+
+def test_filter_by_time_takes_its_first_instant_and_leaves_its_last(alice):
+    sent = [alice.send() for _ in range(3)]
+    start = datetime(2026, 11, 1, tzinfo=UTC)
+    for number, job_id in enumerate(sent):
+        Job.objects.filter(id=job_id).update(created_at=start + timedelta(hours=number))
+
+    answer = alice.http.get(
+        "/jobs", params={"createdFrom": "2026-11-01T01:00:00+01:00", "createdTo": "2026-11-01T02:00:00Z"}
+    )
+
+    assert ids(answer) == [sent[1], sent[0]]
+
+
+@pytest.mark.parametrize("path", ["/jobs", "/jobs/recurring", "/jobs/queues/metrics", "/jobs/health/check"])
+def test_a_list_costs_as_many_queries_with_one_row_as_with_three(alice, path, client, django_assert_num_queries):
+    costs = [queries(alice, client, path)]
+    for _ in range(3):
+        alice.send()
+        body = {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "@daily"}
+        assert alice.http.post("/jobs/recurring", json=body).status_code == 201
+        costs.append(queries(alice, client, path))
+
+    assert costs == [costs[0]] * 4
+
+
+def test_a_job_costs_as_many_queries_with_three_attempts_as_with_one(alice, client, drain):
+    data = {"fileId": "", "fileUrl": "", "fileName": "broken.x", "fileType": ""}
+    once, thrice = alice.send(data=data, attempts=1), alice.send(data=data, attempts=3)
+    for _ in range(3):
+        drain()
+        services.dispatch()
+
+    assert [len(alice.http.get(f"/jobs/{job_id}").json()["attempts"]) for job_id in (once, thrice)] == [1, 3]
+    assert queries(alice, client, f"/jobs/{once}") == queries(alice, client, f"/jobs/{thrice}") == 3
+
+
+def test_sending_costs_two_statements_beside_the_token_and_the_transaction(alice, client):
+    body = {"type": "quote-calculation", "data": {"quoteId": "q"}}
+
+    assert queries(alice, client, "/jobs", body=body) == 5
+
+
+def queries(caller, client, path, body=None):
+    """Count the statements of a request in this thread, the token's use being noted already."""
+    from django.test.utils import CaptureQueriesContext
+
+    headers = {"HTTP_AUTHORIZATION": caller.http.headers["Authorization"]}
+    with CaptureQueriesContext(connection) as found:
+        address = f"/api/v1{path}"
+        answer = client.post(address, body, "application/json", **headers) if body else client.get(address, **headers)
+    assert answer.status_code in {200, 202}
+    return len([query for query in found if 'last_used_at" =' not in query["sql"]])
