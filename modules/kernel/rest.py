@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
+from ninja.parser import Parser
 
 from modules.kernel import problems
 from modules.kernel.problems import Problem
@@ -27,7 +28,7 @@ class RestApi(NinjaAPI):
     """django-ninja whose every refusal, also of an unknown address or method, is a problem."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(parser=_OnceParser(), **options)
         for kind, as_problem in _PROBLEMS:
             self.add_exception_handler(kind, _handler(as_problem))
         self.add_decorator(_bounded, mode="view")
@@ -49,6 +50,18 @@ class RestApi(NinjaAPI):
             for operation in operations.values():
                 operation["responses"]["4XX"] = refused
         return schema
+
+
+class _OnceParser(Parser):
+    """Refuses a parameter that comes twice: one of the two would be ignored without a word."""
+
+    def parse_querydict(self, data: Any, list_fields: list[str], request: HttpRequest) -> dict[str, Any]:
+        """Return the parameters by name."""
+        twice = [name for name, values in data.lists() if len(values) > 1 and name not in list_fields]
+        if twice:
+            told = _("Given more than once.")
+            raise Problem(422, _("Give each parameter once."), errors=dict.fromkeys(twice, told))
+        return super().parse_querydict(data, list_fields, request)
 
 
 def _handler(as_problem: Callable[[Any], Problem]) -> Callable[[HttpRequest, Any], HttpResponse]:

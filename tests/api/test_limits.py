@@ -6,8 +6,15 @@ from modules.accounts import clients
 from modules.accounts.models import ApiToken
 from modules.jobs.models import Job
 from modules.kernel import clock
+from tests.api.within import within
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def place(db):
+    with within() as place:
+        yield place
 
 
 @pytest.fixture
@@ -51,10 +58,10 @@ def test_one_too_many_is_refused_with_the_time_to_wait_and_does_nothing(alice, l
     assert Job.objects.count() == 0
 
 
-def test_a_bucket_fills_evenly_and_never_over_its_size():
+def test_a_bucket_fills_evenly_and_never_over_its_size(settings):
     buckets = {"slow": 2}
     taken = [clients.take(buckets) for _ in range(2)]
-    key, client = "backroom:api:slow", clients._client(_redis_url())
+    key, client = "backroom:api:slow", clients._client(settings.REDIS_URL)
     client.hset(key, "at", float(client.hget(key, "at")) - 30)  # half a minute ago
 
     later = clients.take(buckets)
@@ -135,9 +142,3 @@ def test_a_tokens_use_is_written_once_a_minute(alice):
     second = ApiToken.objects.get().last_used_at
 
     assert (first, (clock.now() - first).total_seconds() < 20) == (second, True)
-
-
-def _redis_url():
-    from django.conf import settings
-
-    return settings.REDIS_URL

@@ -7,8 +7,16 @@ import pytest
 from modules.jobs import services
 from modules.jobs.models import Job, JobSchedule
 from modules.kernel import clock
+from tests.api.within import within
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def place(db):
+    with within() as place:
+        yield place
+
 
 BODY = {"type": "report-generation", "data": {"reportType": "analytics"}, "cron": "0 2 * * *", "timezone": "UTC"}
 

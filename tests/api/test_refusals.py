@@ -3,12 +3,19 @@
 import pytest
 
 from modules.jobs.models import Job, JobSchedule
+from tests.api.within import within
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 SENT = {"type": "quote-calculation", "data": {"quoteId": "q"}}
 MAIL = {"type": "email-notification", "data": {"type": "t", "recipientEmail": "e", "templateData": {}}}
 DAILY = {**SENT, "cron": "@daily"}
+
+
+@pytest.fixture
+def place(db):
+    with within() as place:
+        yield place
 
 
 def deep(levels):
@@ -143,7 +150,7 @@ def test_a_key_that_is_none_is_refused(alice, key):
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded", "cancelled"])
-def test_only_a_failed_job_can_be_retried(alice, state):
+def test_only_a_failed_job_can_be_retried(alice, force, state):
     job_id = alice.send()
     force(job_id, state)
 
@@ -155,7 +162,7 @@ def test_only_a_failed_job_can_be_retried(alice, state):
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed", "quarantined"])
-def test_a_job_that_has_ended_cannot_be_cancelled(alice, state):
+def test_a_job_that_has_ended_cannot_be_cancelled(alice, force, state):
     job_id = alice.send()
     force(job_id, state)
 
@@ -165,7 +172,7 @@ def test_a_job_that_has_ended_cannot_be_cancelled(alice, state):
     assert Job.objects.get().state == state
 
 
-def test_a_running_job_is_asked_to_stop(alice):
+def test_a_running_job_is_asked_to_stop(alice, force):
     job_id = alice.send()
     force(job_id, "running")
 
@@ -189,18 +196,7 @@ def test_a_method_that_an_address_does_not_have(alice):
     assert (answer.headers["Allow"], answer.json()["detail"]) == ("GET, POST", "This address takes GET, POST.")
 
 
-def force(job_id, state):
-    """Bring a job into a state by the ledger's own moves."""
-    import uuid
+def test_a_parameter_given_twice_is_refused(alice):
+    answer = alice.http.get("/jobs?state=failed&state=queued")
 
-    from django.utils import timezone
-
-    from modules.jobs.domain import allowed_steps
-
-    now = timezone.now()
-    job = Job.objects.filter(id=job_id)
-    running = {"state": "running", "worker_id": uuid.uuid4(), "started_at": now, "deadline_at": now}
-    if state == "running" or ("queued", state) not in allowed_steps():
-        job.exclude(state=state).update(**running)
-    if state not in {"queued", "running"}:
-        job.update(state=state, finished_at=now)
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, ["state"])

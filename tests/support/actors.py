@@ -85,7 +85,7 @@ def die() -> None:
     backoff=TableBackoff([0]),
     api_name="file-analysis",
 )
-def analyze_file(  # noqa: PLR0913 -- what seed 4 sends
+def analyze_file(
     *,
     tenant_id: int,
     file_id: str,
@@ -116,7 +116,12 @@ def write_report(*, tenant_id: int, report_type: str, format: str = "pdf") -> No
 
 @actor(actor_name="tests.calculate_quote", queue_name="normal", max_retries=2, api_name="quote-calculation")
 def calculate_quote(
-    *, quote_id: str, quantity: int = 1, discount: float | None = None, is_express: bool = False, parts: list[str] = []
+    *,
+    quote_id: str,
+    quantity: int = 1,
+    discount: float | None = None,
+    is_express: bool = False,
+    parts: list[str] | None = None,
 ) -> None:
     """Seed 4's quote: one argument of each simple kind."""
     effects.append(quote_id)
