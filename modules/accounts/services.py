@@ -1,4 +1,4 @@
-"""Changes to accounts: API tokens are made, used and taken back here."""
+"""Changes to who there is, and to the tokens that open the API."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -6,9 +6,14 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from modules.accounts.domain import TokenText, UnknownScope
-from modules.accounts.models import ApiToken
+from modules.accounts.models import ApiToken, Tenant
 
 USED_EVERY = timedelta(minutes=1)  # a token's use is written down this often at most
+
+
+def open_tenant(*, name: str) -> Tenant:
+    """Return the tenant called `name`, made if there is none. Safe to repeat."""
+    return Tenant.objects.get_or_create(name=name)[0]
 
 
 def create_token(

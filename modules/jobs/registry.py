@@ -39,6 +39,8 @@ class ActorSpec:
     throws: tuple[type[BaseException], ...] = ()
     is_atomic: bool = False
     unique_until: str = "finish"
+    resource: str = ""
+    """A name that limits may count, made from the arguments: `shop:{shop_id}`."""
     api_name: str | None = None
     """The `type` under which tenants may send it through the REST API; None keeps it inside."""
 
@@ -77,6 +79,12 @@ class ActorSpec:
             except InvalidArguments as error:
                 wrong[name] = error.reason
         return wrong
+
+    def resource_of(self, arguments: dict[str, Any]) -> str:
+        """Return the name of what a job with these arguments uses together with others, or ""."""
+        parameters = self.signature.parameters.values()
+        defaults = {parameter.name: parameter.default for parameter in parameters}
+        return self.resource.format(**{**defaults, **arguments})
 
     def _as_json(self, name: str, value: Any) -> Any:
         try:

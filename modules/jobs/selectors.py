@@ -11,7 +11,7 @@ from django.db.models import Count, Min, Q, QuerySet
 
 from modules.jobs.clients import Bell
 from modules.jobs.domain import ALIVE, DEAD_LETTERS, WAITING, State, next_times
-from modules.jobs.models import MADE, Attempt, Job, JobSchedule, Worker
+from modules.jobs.models import MADE, Attempt, Job, JobSchedule, Pause, Worker
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,11 @@ def actor_figures(*, tenant_id: int, now: datetime) -> dict[str, ActorFigures]:
         )
     )
     return {row["actor"]: ActorFigures(**row) for row in counts}
+
+
+def paused_gates() -> set[tuple[str, str]]:
+    """Return what is paused: its kind and its value, like ("queue", "low")."""
+    return set(Pause.objects.values_list("kind", "value"))
 
 
 def count_tenant_jobs(*, tenant_id: int) -> int:

@@ -20,6 +20,10 @@ def place(db):
         yield place
 
 
+# A token's use is written down once a minute, the sender's view of the gates read anew once a second.
+RARE = ('"last_used_at" =', "FROM jobs_pause UNION")
+
+
 def ids(answer):
     assert answer.status_code == 200, answer.text
     return [job["id"] for job in answer.json()["jobs"]]
@@ -139,8 +143,8 @@ def test_sending_costs_two_statements_beside_the_token_and_the_transaction(alice
 
 
 def queries(caller, path, body=None):
-    """Count the statements of a request; that a token's use is written down once a minute is none of its own."""
+    """Count the statements of a request, without those that one in a while makes for all."""
     with CaptureQueriesContext(connection) as found:
         answer = caller.http.post(path, json=body) if body else caller.http.get(path)
     assert answer.status_code in {200, 202}
-    return len([query for query in found if '"last_used_at" =' not in query["sql"]])
+    return len([query for query in found if not any(rare in query["sql"] for rare in RARE)])

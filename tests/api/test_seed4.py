@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from modules.jobs import services
 from modules.jobs.models import Job, JobSchedule, Worker
 from modules.kernel import clock
 
@@ -222,3 +223,27 @@ def test_health_says_why_it_is_not_well(alice, drain):
 
     assert body["status"] == "degraded"
     assert body["reasons"] == ["No worker is running.", "100.0 % of file-analysis failed in the last 24 hours."]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "names"),
+    [
+        ("actor", "tests.analyze_file", ["file-analysis"]),
+        ("queue", "normal", ["file-analysis", "quote-calculation"]),
+        ("tenant", "0", []),
+    ],
+)
+def test_metrics_and_health_say_what_is_paused(alice, live_worker, kind, value, names):
+    services.pause(kind=kind, value=value, now=clock.now())
+
+    metrics = alice.http.get("/jobs/queues/metrics").json()["metrics"]
+    health = alice.http.get("/jobs/health/check").json()
+
+    assert [row["name"] for row in metrics if row["paused"]] == names
+    assert health.get("reasons", []) == [f"{name} is paused." for name in names]
+
+
+def test_a_paused_tenant_is_told_that_all_its_types_are(alice):
+    services.pause(kind="tenant", value=str(alice.tenant.pk), now=clock.now())
+
+    assert [row["paused"] for row in alice.http.get("/jobs/queues/metrics").json()["metrics"]] == [True] * 4

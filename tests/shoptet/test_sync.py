@@ -187,9 +187,11 @@ def test_a_deletion_older_than_the_shops_memory_is_warned_about(simulated, sync)
 def test_a_list_that_moves_under_the_reader_is_read_again(simulated, sync, shift):
     for _ in range(120):
         simulated.create_order()
-    simulated.inject(shift)
+    fault = simulated.inject(shift)
 
     sync()
+    assert fault.struck == 1
+    assert set(simulated.shop.bodies()) <= set(Order.objects.values_list("code", flat=True))
     simulated.advance(60)
     sync()
 

@@ -10,7 +10,7 @@ from modules.jobs import selectors
 from modules.jobs.api._requests import tenant_of
 from modules.jobs.api._router import router
 from modules.jobs.api._schemas import Figures, FiguresList, Health, HealthFigures, Text
-from modules.jobs.registry import actors_called, api_name, open_specs
+from modules.jobs.registry import actors_called, all_specs, api_name, open_specs
 from modules.jobs.selectors import ActorFigures
 from modules.kernel import clock
 
@@ -25,7 +25,7 @@ def queue_metrics(request: HttpRequest, wanted: Annotated[Text | None, Query(ali
 
 @router.get("/health/check", response=Health, exclude_none=True, summary="Health of the tenant's jobs")
 def check_health(request: HttpRequest) -> Health:
-    """Say `healthy`, or `degraded` with the reasons: no worker, or a type of which more than 10 % failed."""
+    """Say `healthy`, or `degraded` with the reasons: no worker, a pause, or a type of which over 10 % failed."""
     tenant_id = tenant_of(request)
     figures = _figures(tenant_id, None)
     reasons = _reasons(figures)
@@ -41,13 +41,24 @@ def check_health(request: HttpRequest) -> Health:
 def _figures(tenant_id: int, wanted: str | None) -> list[Figures]:
     """Return a row for each type that can be sent or has jobs, in order of name."""
     found = selectors.actor_figures(tenant_id=tenant_id, now=clock.now())
+    paused = selectors.paused_gates()
     actors = found.keys() | {spec.name for spec in open_specs()}
     if wanted is not None:
         actors &= set(actors_called(wanted))
-    return sorted((_row(found.get(actor) or ActorFigures(actor)) for actor in actors), key=lambda row: row.name)
+    rows = [
+        _row(found.get(actor) or ActorFigures(actor), is_paused=bool(paused & _gates(actor, tenant_id)))
+        for actor in actors
+    ]
+    return sorted(rows, key=lambda row: row.name)
 
 
-def _row(figures: ActorFigures) -> Figures:
+def _gates(actor: str, tenant_id: int) -> set[tuple[str, str]]:
+    gates = {("actor", actor), ("tenant", str(tenant_id))}
+    queues = {("queue", spec.queue) for spec in all_specs() if spec.name == actor}
+    return gates | queues
+
+
+def _row(figures: ActorFigures, *, is_paused: bool) -> Figures:
     return Figures(
         name=api_name(figures.actor),
         active=figures.active,
@@ -55,7 +66,7 @@ def _row(figures: ActorFigures) -> Figures:
         delayed=figures.delayed,
         failed=figures.failed,
         failed_rate=figures.failed_rate,
-        paused=False,  # the platform has no pause yet; when it has, this asks it
+        paused=is_paused,
         throughput=figures.throughput,
     )
 
@@ -64,4 +75,5 @@ def _reasons(figures: list[Figures]) -> list[str]:
     told = _("%(rate)s %% of %(name)s failed in the last 24 hours.")
     failing = [row for row in figures if row.failed_rate > UNWELL_PERCENT]
     reasons = [told % {"rate": row.failed_rate, "name": row.name} for row in failing]
+    reasons += [_("%(name)s is paused.") % {"name": row.name} for row in figures if row.paused]
     return reasons if selectors.has_live_workers(now=clock.now()) else [_("No worker is running."), *reasons]

@@ -192,7 +192,7 @@ class Figures(Out):
     delayed: int = Field(description="For later: scheduled, or resting before the next attempt.")
     failed: int = Field(description="In the dead letters now.")
     failed_rate: float = Field(description="Percent of the jobs that ended in the last 24 hours.")
-    paused: bool
+    paused: bool = Field(description="The type, its queue or the tenant is.")
     throughput: int = Field(description="Jobs that succeeded in the last hour.")
 
 

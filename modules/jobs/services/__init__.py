@@ -4,6 +4,7 @@ from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, an
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
+from modules.jobs.services._gates import Candidate, pause, read_gates, remove_limit, resume, set_limit
 from modules.jobs.services._ledger import Ending, MovedJob, move
 from modules.jobs.services._run import (
     Claim,
@@ -31,10 +32,12 @@ from modules.jobs.services._schedules import (
     schedule_problems,
     sync_schedules,
 )
+from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import register_worker, release_strays, retire_worker
 
 __all__ = [
     "Answer",
+    "Candidate",
     "Claim",
     "Ending",
     "JobRequest",
@@ -42,6 +45,7 @@ __all__ = [
     "LostFence",
     "MovedJob",
     "Pass",
+    "Reason",
     "StillAnswering",
     "Success",
     "answer_once",
@@ -60,22 +64,28 @@ __all__ = [
     "fire_due_schedules",
     "may_go_on",
     "move",
+    "pause",
     "prune",
     "prune_answers",
+    "read_gates",
     "register_worker",
     "release",
     "release_strays",
+    "remove_limit",
     "replay",
     "replay_matching",
     "report_progress",
+    "resume",
     "retire_worker",
     "retry",
     "run_schedule_now",
     "save_checkpoint",
     "schedule_problems",
+    "set_limit",
     "snooze",
     "stop",
     "succeed",
     "succeed_many",
     "sync_schedules",
+    "why",
 ]

@@ -1,12 +1,10 @@
-"""The product as a newcomer starts it, and as bad luck treats it."""
+"""The product as a newcomer starts it."""
 
-import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -20,13 +18,13 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
-def product(data, environment):
-    """Start `python -m deploy.local ACTION`; what is left of it ends with the test."""
+def run(data, environment):
+    """Start `python -m deploy.local run`; what is left of it ends with the test."""
     started = []
 
-    def start(action, **extra):
+    def start(**extra):
         process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", action],
+            [sys.executable, "-m", "deploy.local", "run"],
             cwd=ROOT,
             env={**{k: v for k, v in environment.items() if k != "DJANGO_SETTINGS_MODULE"}, "BACKROOM_DATA": str(data)}
             | extra,
@@ -63,9 +61,9 @@ def log_in(address, *, password):
         return client.post("/admin/login/", data=form | {"next": "/admin/"}).headers.get("location")
 
 
-def test_a_newcomer_logs_in_stops_and_goes_on_with_the_same_data(product, data):
+def test_a_newcomer_logs_in_stops_and_goes_on_with_the_same_data(run, data):
     port = str(folder.free_port(8100))
-    first = product("run", PORT=port)
+    first = run(PORT=port)
     address = until_running(first)
     password = (data / "admin-password").read_text()
     shop = (data / "shop-port").read_text()
@@ -77,27 +75,7 @@ def test_a_newcomer_logs_in_stops_and_goes_on_with_the_same_data(product, data):
     assert (first.returncode, output.splitlines()[-1]) == (0, "Stopped; the next run goes on with the same data.")
     assert owned_by(data) == []
 
-    second = product("run", PORT=port)
+    second = run(PORT=port)
 
     assert log_in(until_running(second), password=password) == "/admin/"
     assert (data / "shop-port").read_text() == shop
-
-
-def test_the_demonstration_ends_with_equal_figures_though_everything_is_killed_once(product, data, until):
-    process = product("demo")
-    until(lambda: (data / "pids.json").exists() and "scheduler" in pids(data), seconds=60)
-    time.sleep(3)  # some jobs are done, most are not
-
-    for name in ("redis", "imports", "postgres", "customers", "shop", "normal", "scheduler"):
-        os.kill(pids(data)[name], signal.SIGKILL)
-        time.sleep(1)
-    output, _ = process.communicate(timeout=240)
-
-    assert process.returncode == 0, output
-    log = (data / "demo.log").read_text()
-    assert len(re.findall("ended with code -9; starts again", log)) >= 7
-    assert owned_by(data) == []
-
-
-def pids(data):
-    return json.loads((data / "pids.json").read_text())

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0002_guard_states'),
+        ('jobs', '0004_gates'),
     ]
 
     operations = [
