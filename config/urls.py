@@ -5,6 +5,8 @@ from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
+from config.api import api
+
 admin.site.index_template = "console/home.html"
 admin.site.index_title = _("Overview")
 
@@ -12,4 +14,5 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch
     path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
 ]

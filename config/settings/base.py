@@ -5,6 +5,7 @@ from environ import Env
 
 from config import env
 from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
+from config.settings.api import API as _API
 from config.settings.jobs import JOBS  # noqa: F401
 
 BASE_DIR = env.ROOT
@@ -21,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "ninja",  # the API's page of documents from the wheel, nothing from outside
     "modules.jobs",
     "modules.accounts",
     "modules.orders",
@@ -84,6 +86,8 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".static"
+
+API = _API
 
 LOGGING = {
     "version": 1,

@@ -1,5 +1,6 @@
 """Every change to the ledger: send, run, dispatch, schedule, control. Other modules call these and no table."""
 
+from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
@@ -24,6 +25,8 @@ from modules.jobs.services._run import (
 )
 from modules.jobs.services._schedules import (
     change_schedule,
+    create_schedule,
+    delete_schedule,
     fire_due_schedules,
     run_schedule_now,
     schedule_problems,
@@ -33,19 +36,25 @@ from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import register_worker, release_strays, retire_worker
 
 __all__ = [
+    "Answer",
     "Candidate",
     "Claim",
     "Ending",
     "JobRequest",
+    "KeyReused",
     "LostFence",
     "MovedJob",
     "Pass",
     "Reason",
+    "StillAnswering",
     "Success",
+    "answer_once",
     "cancel",
     "change_schedule",
     "claim",
     "claim_many",
+    "create_schedule",
+    "delete_schedule",
     "discard",
     "discard_matching",
     "dispatch",
@@ -57,6 +66,7 @@ __all__ = [
     "move",
     "pause",
     "prune",
+    "prune_answers",
     "read_gates",
     "register_worker",
     "release",
