@@ -1,8 +1,10 @@
 """Every change to the ledger: send, run, dispatch, schedule, control. Other modules call these and no table."""
 
+from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notify, set_webhook, sync_alert_rules
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
+from modules.jobs.services._figures import count_runs, note_tick, prune_figures
 from modules.jobs.services._ledger import Ending, MovedJob, move
 from modules.jobs.services._run import (
     Claim,
@@ -28,6 +30,7 @@ from modules.jobs.services._schedules import (
     schedule_problems,
     sync_schedules,
 )
+from modules.jobs.services._watch import keep_watch
 from modules.jobs.services._workers import register_worker, release_strays, retire_worker
 
 __all__ = [
@@ -42,16 +45,23 @@ __all__ = [
     "change_schedule",
     "claim",
     "claim_many",
+    "count_runs",
     "discard",
     "discard_matching",
     "dispatch",
     "enqueue",
     "enqueue_many",
+    "evaluate_alerts",
     "fail",
     "fire_due_schedules",
+    "keep_watch",
     "may_go_on",
+    "monitor_queues",
     "move",
+    "note_tick",
+    "notify",
     "prune",
+    "prune_figures",
     "register_worker",
     "release",
     "release_strays",
@@ -63,9 +73,11 @@ __all__ = [
     "run_schedule_now",
     "save_checkpoint",
     "schedule_problems",
+    "set_webhook",
     "snooze",
     "stop",
     "succeed",
     "succeed_many",
+    "sync_alert_rules",
     "sync_schedules",
 ]
