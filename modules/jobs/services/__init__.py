@@ -4,7 +4,7 @@ from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notif
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
-from modules.jobs.services._figures import count_runs, note_tick, prune_figures
+from modules.jobs.services._figures import count_runs, note_tick, prune_figures, take_turn
 from modules.jobs.services._ledger import Ending, MovedJob, move
 from modules.jobs.services._run import (
     Claim,
@@ -80,4 +80,5 @@ __all__ = [
     "succeed_many",
     "sync_alert_rules",
     "sync_schedules",
+    "take_turn",
 ]

@@ -111,12 +111,13 @@ _COUNT = f"""
         ON CONFLICT (minute_at, actor, queue, outcome) DO UPDATE SET {_ADD}),
     last AS (
         SELECT actor, max(id) FILTER (WHERE outcome = '{Outcome.SUCCEEDED}') AS success FROM run GROUP BY actor),
+    tail AS (
+        SELECT run.actor, success, count(*) FILTER (WHERE {_FAILED} AND (success IS NULL OR id > success)) AS failures
+        FROM run JOIN last ON last.actor = run.actor GROUP BY run.actor, success),
     streaks AS (
-        INSERT INTO jobs_streak AS known (actor, failures)
-        SELECT actor, count(*) FILTER (WHERE {_FAILED} AND (success IS NULL OR id > success))
-            + CASE WHEN success IS NULL
-                THEN coalesce((SELECT failures FROM jobs_streak old WHERE old.actor = last.actor), 0) ELSE 0 END
-        FROM run JOIN last USING (actor) GROUP BY actor, success
+        INSERT INTO jobs_streak (actor, failures)
+        SELECT tail.actor, tail.failures + CASE WHEN success IS NULL THEN coalesce(before.failures, 0) ELSE 0 END
+        FROM tail LEFT JOIN jobs_streak before ON before.actor = tail.actor
         ON CONFLICT (actor) DO UPDATE SET failures = excluded.failures)
     SELECT count(*) FROM run"""
 
