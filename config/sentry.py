@@ -13,15 +13,14 @@ from modules.kernel.secrets import scrub_breadcrumb, scrub_event
 def start_reports(dsn: str, *, environment: str, **options: Any) -> None:
     """Send reports to `dsn` from now on; does nothing when it is empty.
 
-    sentry-sdk 2.75's integration of Dramatiq sends whole messages, that of httpx the addresses that were
-    called (a webhook's address is its secret), and that of argv the command line.
+    Personal data stays out by the SDK's default. Version 2.75's integration of Dramatiq sends whole messages, that
+    of httpx the addresses that were called (a webhook's address is its secret), that of argv the command line.
     """
     if not dsn:
         return
     sentry_sdk.init(
         dsn=dsn,
         environment=environment,
-        send_default_pii=False,
         include_local_variables=False,
         max_request_body_size="never",
         disabled_integrations=[DramatiqIntegration(), HttpxIntegration(), ArgvIntegration()],

@@ -32,13 +32,21 @@ class Mailbox:
         return "250 taken"
 
 
+class MailServer(Controller):
+    """Listens on a port that the system chose, which aiosmtpd's own start does not ask for."""
+
+    def _trigger_server(self):
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 @pytest.fixture
 def mailbox(settings):
     box = Mailbox()
-    server = Controller(box, hostname="127.0.0.1", port=0)
+    server = MailServer(box, hostname="127.0.0.1", port=0)
     server.start()
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = server.server.sockets[0].getsockname()
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", server.port
     settings.ADMINS = [("Operator", "operator@example.com")]
     yield box
     server.stop()
