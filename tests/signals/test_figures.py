@@ -130,7 +130,30 @@ def test_two_counts_at_once_count_each_run_once(drain):
     for thread in threads:
         thread.join()
 
-    assert (sum(counted), totals()) == (20, {("tests.note", "succeeded"): 20})
+    assert (len(counted), sum(counted), totals()) == (4, 20, {("tests.note", "succeeded"): 20})
+
+
+def test_while_one_process_counts_another_does_not_and_does_not_wait(drain):
+    note.send(word="a")
+    drain()
+    held, let_go = threading.Event(), threading.Event()
+    Bookmark.objects.create(id=1)
+
+    def hold():
+        with transaction.atomic():
+            Bookmark.objects.select_for_update().get()
+            held.set()
+            let_go.wait(10)
+        connection.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait(10)
+    meanwhile = services.count_runs()
+    let_go.set()
+    thread.join()
+
+    assert (meanwhile, services.count_runs()) == (0, 1)
 
 
 def test_a_large_backlog_is_counted_in_chunks(drain, monkeypatch):
