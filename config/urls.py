@@ -1,13 +1,18 @@
 """Where each address leads."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from modules.jobs import health, metrics
 
+admin.site.index_template = "console/home.html"
+admin.site.index_title = _("Overview")
+
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
+    path("i18n/", include("django.conf.urls.i18n")),  # the language switch
     path("admin/", admin.site.urls),
     path("metrics", metrics.export),
     path("health/live", health.live),

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 from environ import Env
 
 from config import env
-from config.settings.admin import UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
+from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
 from config.settings.jobs import JOBS  # noqa: F401
 
 BASE_DIR = env.ROOT

@@ -132,7 +132,7 @@ class _Demonstration:
         surroundings = product.environment(self._data)
         self._out.say("Starting PostgreSQL, Redis, a simulated shop, the workers and the scheduler ...")
         product.prepare(self._supervisor, surroundings=surroundings)
-        product.start_shop(self._supervisor, data=self._data, surroundings=surroundings, is_patient=True)
+        product.start_shop(self._supervisor, data=self._data, surroundings=surroundings)
         self._supervisor.start(*product.workers(surroundings))
         # This process asks by itself: a manage.py each second would take a tenth of a small machine.
         os.environ.update(surroundings)

@@ -5,7 +5,8 @@ import os
 import pwd
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -138,15 +139,27 @@ def end_leftovers(data: Path, *, patience_seconds: float = 10) -> int:
     Only for the holder of the folder's lock.
     """
     left = owned_by(data)
-    for process in left:
-        with suppress(psutil.Error):
-            process.terminate()
-    _, stubborn = psutil.wait_procs(left, timeout=patience_seconds)
-    for process in stubborn:
-        with suppress(psutil.Error):
-            process.kill()
-    psutil.wait_procs(stubborn, timeout=5)
+    _signal_all(left, psutil.Process.terminate)
+    if not _are_gone(data, seconds=patience_seconds):
+        _signal_all(owned_by(data), psutil.Process.kill)
+        _are_gone(data, seconds=5)
     return len(left)
+
+
+def _signal_all(processes: Iterable[psutil.Process], send: Callable[[psutil.Process], None]) -> None:
+    for process in processes:
+        with suppress(psutil.Error):
+            send(process)
+
+
+def _are_gone(data: Path, *, seconds: float) -> bool:
+    """Wait so long; asked by what works for `data`, because a zombie that init has not buried yet is gone."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not owned_by(data):
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def _is_owned(process: psutil.Process, *, data: Path) -> bool:

@@ -25,7 +25,6 @@ def environment(data: Path) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "config.settings.local",
         **servers.environment(data),
         "PYTHONUNBUFFERED": "1",  # a line is shown when it is written
-        "dramatiq_worker_timeout": "100",  # ms between two looks at an empty queue
     }
 
 
@@ -35,15 +34,14 @@ def prepare(supervisor: Supervisor, *, surroundings: Mapping[str, str]) -> None:
     supervisor.run(manage("sync_job_schedules", surroundings=surroundings))
 
 
-def start_shop(supervisor: Supervisor, *, data: Path, surroundings: Mapping[str, str], is_patient: bool = False) -> str:
+def start_shop(supervisor: Supervisor, *, data: Path, surroundings: Mapping[str, str]) -> str:
     """Start the simulated shop, at the same address as last time if that is free, and make it known.
 
-    Returns its address. It counts calls as strictly as the real one, which takes 12 minutes for all orders,
-    unless it `is_patient`.
+    Returns its address. Unlike the real one it counts no calls: at 10 a second all orders would take 12 minutes.
     """
     port, token = folder.kept_port(data / "shop-port"), folder.kept_secret(data / "shop-token")
     url = f"http://127.0.0.1:{port}"
-    supervisor.start(_shop(port, token=token, surroundings=surroundings, is_patient=is_patient))
+    supervisor.start(_shop(port, token=token, surroundings=surroundings))
     arguments = ["--tenant", "Demo", "--name", "CDNOW", "--url", url]
     known = {**surroundings, "SHOPTET_TOKEN": token}
     supervisor.run(manage("shoptet_add_shop", *arguments, surroundings=known))
@@ -52,14 +50,24 @@ def start_shop(supervisor: Supervisor, *, data: Path, surroundings: Mapping[str,
 
 def workers(surroundings: Mapping[str, str]) -> list[Program]:
     """Return a master for each pool of the settings, and the scheduler."""
-    limits = ["--processes", "1", "--threads", "8", "--worker-shutdown-timeout", str(WORKER_SHUTDOWN_SECONDS * 1000)]
     pools: Mapping[str, list[str]] = JOBS["POOLS"]
-    masters = [
-        _program(name, "-m", "dramatiq", "config.workers", *limits, "--queues", *queues, surroundings=surroundings)
-        for name, queues in pools.items()
-    ]
+    masters = [_pool(name, queues, surroundings=surroundings) for name, queues in pools.items()]
     scheduler = "import sys, periodiq; sys.exit(periodiq.entrypoint())"  # the package has no __main__
     return [*masters, _program("scheduler", "-c", scheduler, "config.workers", surroundings=surroundings)]
+
+
+def _pool(name: str, queues: list[str], *, surroundings: Mapping[str, str]) -> Program:
+    threads = str(JOBS["POOL_THREADS"].get(name, 8))
+    limits = [
+        "--processes",
+        "1",
+        "--threads",
+        threads,
+        "--worker-shutdown-timeout",
+        str(WORKER_SHUTDOWN_SECONDS * 1000),
+    ]
+    command = ["-m", "dramatiq", "config.workers", *limits, "--queues", *queues]
+    return _program(name, *command, surroundings=surroundings)
 
 
 def web(port: int, *, surroundings: Mapping[str, str]) -> Program:
@@ -76,9 +84,8 @@ def manage(command: str, *arguments: str, surroundings: Mapping[str, str]) -> Pr
     return _program(command, "manage.py", command, *arguments, surroundings=surroundings)
 
 
-def _shop(port: int, *, token: str, surroundings: Mapping[str, str], is_patient: bool) -> Program:
-    options = ["--port", str(port), "--token", token, "--orders", str(PURCHASES)]
-    options += ["--bucket-drops", "0"] if is_patient else []
+def _shop(port: int, *, token: str, surroundings: Mapping[str, str]) -> Program:
+    options = ["--port", str(port), "--token", token, "--orders", str(PURCHASES), "--bucket-drops", "0"]
     return _program(
         "shop",
         *["-m", "tests.simulators.shoptet", *options],

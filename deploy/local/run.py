@@ -18,10 +18,10 @@ def run() -> int:
 
     The next run goes on with the same data.
     """
-    data, log = env.data_dir(), Log(sys.stdout)
+    data, port, log = env.data_dir(), product.web_port(), Log(sys.stdout)
     try:
         with servers.running(data=data, log=log) as supervisor:
-            welcome = _start(supervisor, data=data)
+            welcome = _start(supervisor, data=data, port=port)
             supervisor.wait(FIRST_WORDS_SECONDS)
             log.say(welcome)
             supervisor.watch(lambda: False, seconds=3600)
@@ -30,14 +30,15 @@ def run() -> int:
     return 0
 
 
-def _start(supervisor: Supervisor, *, data: Path) -> str:
+def _start(supervisor: Supervisor, *, data: Path, port: int) -> str:
     """Start everything; return what a newcomer wants to know."""
-    port, surroundings = product.web_port(), product.environment(data)
+    surroundings = product.environment(data)
     product.prepare(supervisor, surroundings=surroundings)
     if not (env.ROOT / ".static").exists() or not env.flag("DEBUG", default=True):
         supervisor.run(product.manage("collectstatic", "--noinput", "-v", "0", surroundings=surroundings))
     login = _make_operator(supervisor, data=data, surroundings=surroundings)
     shop = product.start_shop(supervisor, data=data, surroundings=surroundings)
+    supervisor.run(product.manage("shoptet_sync", "orders", "--shop", "all", surroundings=surroundings))
     supervisor.start(*product.workers(surroundings), product.web(port, surroundings=surroundings))
     return _welcome(f"http://127.0.0.1:{port}/", login=login, data=data, shop=shop)
 
@@ -59,7 +60,7 @@ def _welcome(url: str, *, login: str, data: Path, shop: str) -> str:
         "Open": url,
         "Log in": login,
         "Data": f"{data}   (delete it to start afresh)",
-        "Shop": f"{shop}   (simulated; import: .venv/bin/python manage.py shoptet_sync orders --shop all)",
+        "Shop": f"{shop}   (simulated; its orders are being read, look at the execution log)",
         "Stop": "Ctrl-C",
     }
     lines = [f"  {name:<8}{value}" for name, value in rows.items()]

@@ -44,11 +44,12 @@ class Supervisor:
     """Runs programs until the block ends, whatever the reason; use it once, in the main thread.
 
     `data` is the folder they work for; the process ids are kept in its pids.json (name to pid).
+    Who ends again and again rests twice as long each time, `longest_pause_seconds` at most.
     Raises Stopped inside the block when the end is asked for.
     """
 
-    def __init__(self, *, data: Path, log: Log) -> None:
-        self._data, self._log = data, log
+    def __init__(self, *, data: Path, log: Log, longest_pause_seconds: float = LONGEST_PAUSE_SECONDS) -> None:
+        self._data, self._log, self._longest_pause_seconds = data, log, longest_pause_seconds
         self._children: list[_Child] = []
         self._selector = selectors.DefaultSelector()
         self._bell, self._bell_rope = socket.socketpair()
@@ -192,7 +193,7 @@ class Supervisor:
         child.restart_at = now + child.pause_seconds
         reason = f"ended with code {child.process.returncode}"
         self._log.line(child.program.name, f"{reason}; starts again in {child.pause_seconds:g} s")
-        child.pause_seconds = min(child.pause_seconds * 2, LONGEST_PAUSE_SECONDS)
+        child.pause_seconds = min(child.pause_seconds * 2, self._longest_pause_seconds)
 
     def _stop(self, children: list[_Child]) -> None:
         """Ask these to end, wait as long as each may take, kill what is left; a second Ctrl-C shortens it."""

@@ -24,6 +24,18 @@ class OrderIdentity:
     email: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrivedOrder:
+    """An order whose customer is looked for; `email` as it was written, `owner_id` whose it is so far."""
+
+    identity: OrderIdentity
+    email: str
+    full_name: str
+    phone: str
+    is_deleted: bool
+    owner_id: int | None
+
+
 @dataclass(slots=True, eq=False)
 class Person:
     """A customer, stored (`customer_id`) or to be made from the order `made_from`.

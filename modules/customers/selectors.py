@@ -6,7 +6,7 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db.models import Q, QuerySet, Sum, Value
 
 from modules.accounts.models import Tenant
-from modules.customers.domain import OrderIdentity, Person
+from modules.customers.domain import ArrivedOrder, OrderIdentity, Person
 from modules.customers.models import Customer, CustomerAccount
 from modules.orders.models import Order
 
@@ -47,6 +47,26 @@ def stored_persons(
 
 
 _CHANNELS = ArrayAgg("accounts__channel_id", filter=Q(accounts__isnull=False), default=Value([]))
+
+
+def arrived_orders(*, tenant_id: int, order_ids: Collection[int]) -> list[ArrivedOrder]:
+    """Return these orders of the tenant in order of id, deleted ones too. One query."""
+    orders = Order.objects.filter(tenant_id=tenant_id, id__in=order_ids).order_by("id")
+    rows = orders.values_list(
+        *("id", "channel_id", "customer_guid", "email_normalized", "email", "full_name", "phone"),
+        *("deleted_at", "customer_link__customer_id"),
+    )
+    return [
+        ArrivedOrder(
+            identity=OrderIdentity(order_id=row[0], channel_id=row[1], guid=row[2], email=row[3]),
+            email=row[4],
+            full_name=row[5],
+            phone=row[6],
+            is_deleted=row[7] is not None,
+            owner_id=row[8],
+        )
+        for row in rows
+    ]
 
 
 def orders_to_attach(*, tenant_id: int, after_id: int, limit: int) -> list[int]:

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -6,10 +6,9 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from modules.customers import selectors
-from modules.customers.domain import AttachResult, OrderIdentity, Person, Resolution, resolve_customers
+from modules.customers.domain import ArrivedOrder, AttachResult, Person, Resolution, resolve_customers
 from modules.customers.models import Customer, CustomerAccount, CustomerOrder
 from modules.jobs import services as job_services
-from modules.orders.models import Order
 
 _RECALCULATE = """
 INSERT INTO customers_customermetrics AS stored
@@ -64,13 +63,13 @@ def attach_orders(*, tenant_id: int, order_ids: Collection[int], now: datetime) 
     """
     with transaction.atomic():
         _wait_for_turn(tenant_id)
-        orders = list(_orders(tenant_id, order_ids))
-        alive = [_identity(order) for order in orders if order.deleted_at is None]
+        orders = selectors.arrived_orders(tenant_id=tenant_id, order_ids=order_ids)
+        alive = [order.identity for order in orders if not order.is_deleted]
         accounts, persons = selectors.stored_persons(tenant_id=tenant_id, orders=alive)
         found = resolve_customers(alive, accounts=accounts, persons=persons)
-        _store_persons(tenant_id, found, orders={order.pk: order for order in orders})
-        owners = {order.pk: order.customer_link.customer_id for order in orders if hasattr(order, "customer_link")}
-        linked = _store_links(tenant_id, found, orders=orders)
+        _store_persons(tenant_id, found, orders={order.identity.order_id: order for order in orders})
+        owners = {order.identity.order_id: order.owner_id for order in orders if order.owner_id}
+        linked = _store_links(tenant_id, found, owners=owners)
         touched = {*owners.values(), *linked.values(), *_unlink(tenant_id, found)}
         _recalculate(tenant_id, touched, now=now)
     return AttachResult(
@@ -130,20 +129,7 @@ def _wait_for_turn(tenant_id: int) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('customers', %s))", [tenant_id])
 
 
-def _orders(tenant_id: int, order_ids: Collection[int]) -> Iterable[Order]:
-    needed = ("channel_id", "customer_guid", "email", "email_normalized", "full_name", "phone", "deleted_at")
-    orders = Order.objects.filter(tenant_id=tenant_id, id__in=order_ids).select_related("customer_link")
-    links = ("customer_link__customer_id", "customer_link__linked_by", "customer_link__order_id")
-    return orders.only(*needed, *links).order_by("id")
-
-
-def _identity(order: Order) -> OrderIdentity:
-    return OrderIdentity(
-        order_id=order.pk, channel_id=order.channel_id, guid=order.customer_guid, email=order.email_normalized
-    )
-
-
-def _store_persons(tenant_id: int, found: Resolution, *, orders: Mapping[int, Order]) -> None:
+def _store_persons(tenant_id: int, found: Resolution, *, orders: Mapping[int, ArrivedOrder]) -> None:
     """Make the new customers from the orders that they came with, and give each person an id."""
     made = Customer.objects.bulk_create(
         _customer(tenant_id, orders[person.made_from.order_id]) for person in found.new_persons if person.made_from
@@ -156,20 +142,19 @@ def _store_persons(tenant_id: int, found: Resolution, *, orders: Mapping[int, Or
     )
 
 
-def _customer(tenant_id: int, order: Order) -> Customer:
+def _customer(tenant_id: int, order: ArrivedOrder) -> Customer:
     return Customer(
         tenant_id=tenant_id,
         email=order.email.strip(),
-        email_normalized=order.email_normalized,
+        email_normalized=order.identity.email,
         full_name=order.full_name,
         phone=order.phone,
     )
 
 
-def _store_links(tenant_id: int, found: Resolution, *, orders: Iterable[Order]) -> dict[int, int]:
+def _store_links(tenant_id: int, found: Resolution, *, owners: Mapping[int, int]) -> dict[int, int]:
     """Write the links that are new or lead elsewhere now; return their customers by order."""
-    stored = {order.pk: order.customer_link.customer_id for order in orders if hasattr(order, "customer_link")}
-    changed = [link for link in found.links if stored.get(link.order_id) != _id_of(link.person)]
+    changed = [link for link in found.links if owners.get(link.order_id) != _id_of(link.person)]
     CustomerOrder.objects.bulk_create(
         (
             CustomerOrder(

@@ -32,6 +32,8 @@ class ActorSpec:
     throws: tuple[type[BaseException], ...] = ()
     is_atomic: bool = False
     unique_until: str = "finish"
+    resource: str = ""
+    """A name that limits may count, made from the arguments: `shop:{shop_id}`."""
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments by name, ready for JSON; raises InvalidArguments and says which one is wrong."""
@@ -40,6 +42,12 @@ class ActorSpec:
         except TypeError as error:
             raise InvalidArguments(f"{self.name}: {error}.") from None
         return {name: self._as_json(name, value) for name, value in bound.arguments.items()}
+
+    def resource_of(self, arguments: dict[str, Any]) -> str:
+        """Return the name of what a job with these arguments uses together with others, or ""."""
+        parameters = inspect.signature(self.fn).parameters.values()
+        defaults = {parameter.name: parameter.default for parameter in parameters}
+        return self.resource.format(**{**defaults, **arguments})
 
     def _as_json(self, name: str, value: Any) -> Any:
         try:

@@ -1,15 +1,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 
 from modules.jobs.domain import ExponentialBackoff, PermanentError, Snooze
 from modules.jobs.engine import actor, context
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
-from modules.shoptet import services
+from modules.shoptet import selectors, services
 from modules.shoptet.clients import PermanentShoptetError, RateLimited
 
-RUN_FOR = timedelta(minutes=20)  # then the job goes to the back of the queue, so that one shop cannot hold a worker
+DETAILS_PER_JOB = 1_000  # under two minutes at the API's 10 a second; then the rest goes to the back of the queue
 
 
 @actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
@@ -23,22 +22,34 @@ def fetch_new_all_orders(*, fallback_lookback_hours: int | None = None) -> None:
     queue_name="snapshots-download",
     max_retries=5,
     backoff=ExponentialBackoff(base_seconds=15, cap_seconds=900),
-    time_limit=30 * clock.MINUTE,
+    time_limit=30 * clock.MINUTE,  # a list of 100,000 orders takes minutes before the first detail
     notify_shutdown=True,
+    unique_until="start",  # a running job may send the next one
 )
 def fetch_new_orders(*, shop_id: int, fallback_lookback_hours: int | None = None, trigger: str = "schedule") -> None:
     """Bring in what is new or changed in one shop; what is stored is not fetched again after a kill."""
     job_id = context.job().id
-    with _as_job_ending():
-        services.fetch_new_orders(
-            shop_id=shop_id,
-            holder=f"job:{job_id}",
-            report=context.progress,
-            trigger=trigger,
-            job_id=job_id,
-            fallback_lookback_hours=fallback_lookback_hours,
-            stop_at=clock.now() + RUN_FOR,
+    try:
+        with _as_job_ending():
+            services.fetch_new_orders(
+                shop_id=shop_id,
+                holder=f"job:{job_id}",
+                report=_report,
+                trigger=trigger,
+                job_id=job_id,
+                fallback_lookback_hours=fallback_lookback_hours,
+                most_details=DETAILS_PER_JOB,
+            )
+    except services.SyncPaused:
+        services.request_orders(
+            shop=selectors.get_shop(shop_id), trigger=trigger, fallback_lookback_hours=fallback_lookback_hours
         )
+
+
+def _report(done: int, total: int, message: str) -> None:
+    """Each page is stored for good: a checkpoint, so that the platform sees a start that got somewhere."""
+    context.progress(done, total, message)
+    context.checkpoint({"orders_read": done})
 
 
 @contextmanager
@@ -48,9 +59,7 @@ def _as_job_ending() -> Iterator[None]:
         yield
     except RateLimited as error:
         raise Snooze(max(1.0, (error.retry_at - clock.now()).total_seconds()), str(error)) from None
-    except services.SyncPaused:
-        raise Snooze(1, "the rest comes in the next turn") from None
     except (services.AlreadyRunning, services.CursorLost) as error:
-        raise Snooze(15, str(error)) from None
+        context.log(str(error))  # somebody else does this very work
     except PermanentShoptetError as error:
         raise PermanentError(str(error)) from None

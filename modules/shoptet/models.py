@@ -124,6 +124,10 @@ class SnapshotExecution(models.Model):
                 | (~Q(status__in=["completed", "error"]) & Q(finished_at__isnull=True)),
                 name="shoptet_execution_finished",
             ),
+            # A reading that was interrupted is gone on with; there is no second one beside it.
+            models.UniqueConstraint(
+                fields=["shop", "kind"], condition=Q(finished_at=None), name="shoptet_execution_open_once"
+            ),
         ]
         indexes: ClassVar = [models.Index(fields=["shop", "-started_at"], name="shoptet_execution_recent")]
 

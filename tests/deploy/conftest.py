@@ -7,13 +7,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
-from deploy.local.processes import owned_by
+from deploy.local.processes import end_leftovers
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVERS = [sys.executable, "-m", "deploy.local", "servers"]
@@ -78,9 +76,7 @@ def launch(data: Path, environment: Mapping[str, str]) -> Iterator[Launch]:
     for process in started:
         process.kill()
         process.communicate()
-    for process in owned_by(data):
-        with suppress(psutil.Error):
-            process.kill()
+    end_leftovers(data, patience_seconds=1)
 
 
 @pytest.fixture

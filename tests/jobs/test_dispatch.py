@@ -127,6 +127,19 @@ def test_a_job_that_kills_its_worker_three_times_is_quarantined_and_can_be_repla
     assert services.replay([job.id]) == 1
 
 
+def test_crashes_before_a_step_that_was_made_are_forgiven(worker):
+    note.send(word="long")
+    counts = []
+    for cursor in (1, 2, 2, 3):
+        services.save_checkpoint(start(Job.objects.get(), runner.worker_id), cursor)
+        bury(runner.worker_id)
+        services.dispatch()
+        Worker.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
+        counts.append(Job.objects.get().crashes)
+
+    assert counts == [1, 1, 2, 1]
+
+
 def test_a_job_over_its_deadline_is_timed_out_and_tried_again_then_failed(worker):
     job = start(Job.objects.get(id=note.send(word="slow").message_id), runner.worker_id)
     Job.objects.update(deadline_at=timezone.now() - timedelta(seconds=1))

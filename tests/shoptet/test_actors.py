@@ -134,13 +134,30 @@ def test_a_refused_token_goes_straight_to_the_dead_letters_with_a_sentence(drain
     assert job.state == "failed"
 
 
-def test_a_job_waits_while_another_run_reads_the_shop(drain, simulated):
+def test_a_job_leaves_a_shop_to_the_run_that_reads_it(drain, simulated):
     shop = connect(simulated)
     services.request_orders(shop=shop)
 
     services.fetch_new_orders(shop_id=shop.pk, holder="command", report=lambda *_: drain())
-    assert jobs().get().state == "scheduled"
-    assert SnapshotExecution.objects.count() == 1
+
+    assert jobs().get().state == "succeeded"
+    assert SnapshotExecution.objects.get().job_id is None
+
+
+def test_a_long_read_is_a_chain_of_short_jobs(drain, simulated, monkeypatch):
+    monkeypatch.setattr(actors, "DETAILS_PER_JOB", 50)
+    for _ in range(120):
+        simulated.create_order()
+    simulated.advance(60)
+    shop = connect(simulated)
+
+    services.request_orders(shop=shop)
+    drain()
+
+    assert list(jobs().values_list("state", flat=True)) == ["succeeded"] * 3
+    entry = SnapshotExecution.objects.get()
+    assert (entry.status, entry.created, entry.fetched, entry.trigger) == ("completed", 120, 120, "manual")
+    assert entry.job_id == jobs().last().id
 
 
 def test_orders_commit_with_the_job_that_finds_their_customers_or_not_at_all(simulated):

@@ -1,7 +1,7 @@
 import pytest
 
 from modules.accounts.models import Tenant
-from modules.kernel.secrets import decrypt
+from modules.kernel.secrets import decrypt, encrypt
 from modules.kernel.tenancy import tenant_scope
 from modules.orders.models import SalesChannel
 from modules.shoptet import services
@@ -65,3 +65,14 @@ def test_connect_says_when_the_token_has_to_be_entered_again(alice, stored):
 
     with pytest.raises(InvalidToken):
         services.connect(shop)
+
+
+@pytest.mark.parametrize("token", ["no tokén", "line\nbreak"])
+def test_connect_does_not_quote_a_token_that_cannot_be_sent(alice, token):
+    shop = add(alice)
+    shop.token_encrypted = encrypt(token)
+
+    with pytest.raises(InvalidToken) as refusal:
+        services.connect(shop)
+
+    assert str(refusal.value) == "This is not a Shoptet API token."

@@ -187,9 +187,11 @@ def test_a_deletion_older_than_the_shops_memory_is_warned_about(simulated, sync)
 def test_a_list_that_moves_under_the_reader_is_read_again(simulated, sync, shift):
     for _ in range(120):
         simulated.create_order()
-    simulated.inject(shift)
+    fault = simulated.inject(shift)
 
     sync()
+    assert fault.struck == 1
+    assert set(simulated.shop.bodies()) <= set(Order.objects.values_list("code", flat=True))
     simulated.advance(60)
     sync()
 
@@ -580,26 +582,28 @@ def test_a_run_that_lost_its_hold_writes_neither_page_nor_cursor_nor_log(simulat
     assert SyncCursor.objects.get().holder == "thief"
 
 
-def test_a_run_stops_when_its_time_is_up_and_goes_on_in_the_next_turn(simulated, sync):
+def test_a_run_stops_after_its_share_and_the_next_goes_on_in_the_same_entry(simulated, sync):
     for _ in range(60):
         simulated.create_order()
 
     with pytest.raises(services.SyncPaused):
-        sync(stop_at=datetime.now(UTC))
+        sync(most_details=50)
     assert Order.objects.count() == 50
     sync()
 
+    assert SnapshotExecution.objects.get().created == 60
     assert_copied(simulated)
 
 
-def test_an_entry_that_a_dead_run_left_open_is_closed_by_the_next(simulated, sync):
+def test_an_entry_that_a_dead_run_left_open_is_gone_on_with(simulated, sync):
     simulated.create_order()
     with pytest.raises(Killed):
         sync(report=kill_after_pages(1))
 
     sync()
 
-    assert list(SnapshotExecution.objects.order_by("id").values_list("status", flat=True)) == ["error", "completed"]
+    entry = SnapshotExecution.objects.get()
+    assert (entry.status, entry.created, entry.fetched) == ("completed", 1, 2)  # read again: its second was not over
 
 
 def test_a_broken_page_is_logged_with_its_reason(simulated, sync, monkeypatch):

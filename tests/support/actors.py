@@ -72,6 +72,12 @@ def send_more(*, word: str) -> None:
     note.send(word=word)
 
 
+@actor(actor_name="tests.use", queue_name="default", max_retries=0, resource="shop:{shop_id}")
+def use(*, shop_id: int) -> None:
+    """Use a shop's API together with others."""
+    effects.append(shop_id)
+
+
 @actor(actor_name="tests.die", queue_name="default", max_retries=0)
 def die() -> None:
     """Kill the worker."""

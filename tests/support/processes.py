@@ -24,7 +24,6 @@ class WorkerProcess:
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
             "DATABASE_URL": _test_database_url(),
-            "dramatiq_worker_timeout": "100",
             "LOG_LEVEL": "WARNING",
         }
         command = [sys.executable, "-m", "dramatiq", "config.workers", "tests.support.actors"]

@@ -45,6 +45,7 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
     throws: tuple[type[BaseException], ...] = (),
     atomic: bool = False,
     unique_until: str = "finish",
+    resource: str = "",
     notify_shutdown: bool = False,
     actor_name: str | None = None,
 ) -> Callable[[Callable[P, R]], JobActor[P, R]]:
@@ -54,6 +55,7 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
     runs (exponential from 15 s to 6 h unless given). time_limit: milliseconds, as in Dramatiq. priority:
     lower runs first. throws: errors that no retry can help. atomic: its effects and its completion commit
     together, so they happen exactly once. unique_until: "finish" or "start", how long a `unique_key` holds.
+    resource: what it uses together with other jobs, made from its arguments ("shop:{shop_id}"), for limits.
     notify_shutdown: interrupt the code when the worker is told to stop; the job is given back unharmed.
     actor_name: its lasting name, `<module>.<function>` unless given.
     """
@@ -70,6 +72,7 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
             throws=throws,
             is_atomic=atomic,
             unique_until=unique_until,
+            resource=resource,
         )
         register(spec)
         declare = dramatiq.actor(

@@ -56,12 +56,10 @@ class LedgerRedisBroker(RedisBroker):
         """Write the message as a job and return it under the job's id; a plain Dramatiq actor's goes to Redis."""
         if not isinstance(self.get_actor(message.actor_name), JobActor):
             return self._enqueue_plain(message, delay=delay)
-        options = dict(message.options)
+        options = {"queue": message.queue_name, **message.options}
         if delay is not None:
             options["delay"] = timedelta(milliseconds=delay)
-        job_id = services.enqueue(
-            message.actor_name, args=message.args, kwargs=message.kwargs, queue=message.queue_name, **options
-        )
+        job_id = services.enqueue(message.actor_name, args=message.args, kwargs=message.kwargs, **options)
         return message.copy(message_id=str(job_id))
 
     def _enqueue_plain(self, message: Message[Any], *, delay: int | None) -> Message[Any]:

@@ -26,6 +26,7 @@ log = logging.getLogger("backroom.jobs")
 
 DISPATCH_EVERY_SECONDS = 0.5
 DISPATCH_ON_SECONDS = 0.05  # after a pass that found work: a short lane must not become an empty one
+ORPHAN_SECONDS = 5.0  # a worker that was told to stop begins to within one
 PR_SET_PDEATHSIG = 1  # Linux: a signal for when the parent dies, however it dies
 
 
@@ -35,9 +36,12 @@ class WorkerLife(Middleware):
     def __init__(self) -> None:
         self._stopping = threading.Event()
         self._pulse: subprocess.Popen[bytes] | None = None
+        self._master = os.getppid()
+        self._orphaned_at: float | None = None
 
     def after_process_boot(self, _broker: Broker) -> None:
         """Follow the master into death: Dramatiq leaves its workers running when it is killed."""
+        self._master = os.getppid()
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -86,6 +90,7 @@ class WorkerLife(Middleware):
         # Workers start together; the random rest keeps them from asking for the lock in step.
         while not self._stopping.wait(rest * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
+                self._end_if_stuck()
                 done = services.dispatch(may_rescue=database.is_settled())
                 rest = DISPATCH_ON_SECONDS if done.rung else DISPATCH_EVERY_SECONDS
                 if runner.worker_id:
@@ -97,6 +102,22 @@ class WorkerLife(Middleware):
                 connection.close()
             except Exception:
                 log.exception("a dispatcher's pass failed; the next one tries again")
+
+    def _end_if_stuck(self) -> None:
+        """End an orphan that did not stop by itself.
+
+        A worker whose master is killed while it boots waits for the dead master's answer for ever, deaf to
+        SIGTERM, and its threads would go on taking jobs beside those of the next master.
+        """
+        if os.getppid() == self._master:
+            self._orphaned_at = None
+            return
+        self._orphaned_at = self._orphaned_at or time.monotonic()
+        if time.monotonic() - self._orphaned_at > ORPHAN_SECONDS:
+            log.error("worker=%s has lost its master and does not stop; it ends here", runner.worker_id)
+            if runner.worker_id:
+                services.retire_worker(worker_id=runner.worker_id)
+            os._exit(1)
 
 
 class _DatabaseWatch:

@@ -5,7 +5,8 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from modules.jobs import domain
@@ -48,6 +49,7 @@ class Job(models.Model):
     unique_until = models.CharField(_("unique until"), max_length=6, default="finish")
     batch_id = models.UUIDField(_("batch"), null=True, blank=True)
     cause_id = models.UUIDField(_("sent by"), null=True, blank=True)
+    resource = models.CharField(_("resource"), max_length=200, default="", db_default="", blank=True)
     tags = ArrayField(models.CharField(max_length=200), verbose_name=_("tags"), default=list, blank=True)
     progress_done = models.BigIntegerField(_("done"), null=True, blank=True)
     progress_total = models.BigIntegerField(_("of"), null=True, blank=True)
@@ -83,11 +85,16 @@ class Job(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            # By turn: a queue's priorities, in each the tenants, of each the oldest.
             models.Index(
-                fields=["queue", "priority", "id"],
-                condition=Q(state=domain.State.QUEUED, dispatched_at__isnull=True),
-                name="jobs_job_to_dispatch",
+                F("queue"),
+                F("priority"),
+                Coalesce("tenant_id", 0),
+                F("id"),
+                condition=Q(state=domain.State.QUEUED, dispatched_at__isnull=True, crashes=0),
+                name="jobs_job_by_turn",
             ),
+            models.Index(fields=["id"], condition=Q(state=domain.State.QUEUED, crashes__gt=0), name="jobs_job_crashed"),
             models.Index(
                 fields=["dispatched_at"],
                 condition=Q(state=domain.State.QUEUED, dispatched_at__isnull=False),
@@ -251,3 +258,84 @@ class ScheduleFiring(models.Model):
 
     def __str__(self) -> str:
         return f"{self.schedule_id} {self.due_at:%Y-%m-%d %H:%M}"
+
+
+class Gate(models.Model):
+    """What may be paused or limited: a queue, an actor, a tenant, or a resource that several jobs share."""
+
+    class Kind(models.TextChoices):
+        QUEUE = "queue", _("Queue")
+        ACTOR = "actor", _("Actor")
+        TENANT = "tenant", _("Tenant")
+        RESOURCE = "resource", _("Resource")
+
+    kind = models.CharField(_("what"), max_length=8, choices=Kind)
+    value = models.CharField(_("which"), max_length=200, help_text=_("Its name, or * for each one by itself."))
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.value}"
+
+
+class Pause(Gate):
+    """Somebody closed a gate; jobs behind it wait in the ledger."""
+
+    reason = models.CharField(_("reason"), max_length=300, default="", blank=True)
+    paused_by = models.CharField(_("paused by"), max_length=200, default="", blank=True)
+    paused_at = models.DateTimeField(_("paused"))
+
+    class Meta:
+        verbose_name = _("pause")
+        verbose_name_plural = _("pauses")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["kind", "value"], name="jobs_pause_once")]
+
+
+class Limit(Gate):
+    """How many jobs may run behind a gate at once, and how many may start in a time; waiting burns no attempt."""
+
+    max_running = models.PositiveIntegerField(_("at once"), null=True, blank=True)
+    rate_count = models.PositiveIntegerField(_("starts"), null=True, blank=True)
+    rate_seconds = models.PositiveIntegerField(_("in seconds"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("limit")
+        verbose_name_plural = _("limits")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["kind", "value"], name="jobs_limit_once"),
+            models.CheckConstraint(
+                condition=Q(rate_count__isnull=True, rate_seconds__isnull=True)
+                | Q(rate_count__gte=1, rate_seconds__gte=1),
+                name="jobs_limit_rate_whole",
+            ),
+            models.CheckConstraint(
+                condition=Q(max_running__isnull=False) | Q(rate_count__isnull=False), name="jobs_limit_limits"
+            ),
+        ]
+
+
+class LimitUse(models.Model):
+    """When the next start behind a rate limit is due, one row for each thing that it limits."""
+
+    limit = models.ForeignKey(Limit, models.CASCADE, related_name="uses", verbose_name=_("limit"))
+    value = models.CharField(_("which"), max_length=200)
+    next_at = models.DateTimeField(_("next start"))
+
+    class Meta:
+        verbose_name = _("use of a limit")
+        verbose_name_plural = _("uses of limits")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["limit", "value"], name="jobs_limit_use_once")]
+
+    def __str__(self) -> str:
+        return f"{self.limit_id} {self.value}"
+
+
+class FailedJob(Job):
+    """The dead letters, as a page of their own. Permissions are those of Job."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+        verbose_name = _("failed job")
+        verbose_name_plural = _("failed jobs")

@@ -58,12 +58,8 @@ class RunMinute(Runs):
 class Streak(models.Model):
     """How often in a row an actor's runs went wrong; 0 after one that succeeded."""
 
-    actor = models.CharField(_("actor"), max_length=200, primary_key=True)
-    failures = models.IntegerField(_("failures in a row"))
-
-    class Meta:
-        verbose_name = _("streak")
-        verbose_name_plural = _("streaks")
+    actor = models.CharField(max_length=200, primary_key=True)
+    failures = models.IntegerField()
 
     def __str__(self) -> str:
         return f"{self.actor} {self.failures}"
@@ -72,16 +68,14 @@ class Streak(models.Model):
 class Bookmark(models.Model):
     """The one row that says how far the runs are counted, and when things that one process does were last done."""
 
-    counted_id = models.BigIntegerField(_("counted up to"), default=0)
-    next_id = models.BigIntegerField(_("to be counted next"), default=0)
-    writers = ArrayField(models.CharField(max_length=40), verbose_name=_("open transactions"), default=list)
-    counted_at = models.DateTimeField(_("counted"), null=True)
-    evaluated_at = models.DateTimeField(_("alerts evaluated"), null=True)
-    ticked_at = models.DateTimeField(_("last tick"), null=True)
+    counted_id = models.BigIntegerField(default=0)
+    next_id = models.BigIntegerField(default=0)
+    writers = ArrayField(models.CharField(max_length=40), default=list)
+    counted_at = models.DateTimeField(null=True)
+    evaluated_at = models.DateTimeField(null=True)
+    ticked_at = models.DateTimeField(null=True)
 
     class Meta:
-        verbose_name = _("bookmark")
-        verbose_name_plural = _("bookmarks")
         constraints: ClassVar = [models.CheckConstraint(condition=Q(id=1), name="jobs_bookmark_is_one")]
 
     def __str__(self) -> str:

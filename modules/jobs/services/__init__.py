@@ -5,6 +5,7 @@ from modules.jobs.services._control import cancel, discard, discard_matching, pr
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
 from modules.jobs.services._figures import count_runs, note_tick, prune_figures, take_turn
+from modules.jobs.services._gates import Candidate, pause, read_gates, remove_limit, resume, set_limit
 from modules.jobs.services._ledger import Ending, MovedJob, move
 from modules.jobs.services._run import (
     Claim,
@@ -31,15 +32,18 @@ from modules.jobs.services._schedules import (
     sync_schedules,
 )
 from modules.jobs.services._watch import keep_watch
+from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import register_worker, release_strays, retire_worker
 
 __all__ = [
+    "Candidate",
     "Claim",
     "Ending",
     "JobRequest",
     "LostFence",
     "MovedJob",
     "Pass",
+    "Reason",
     "Success",
     "cancel",
     "change_schedule",
@@ -60,19 +64,24 @@ __all__ = [
     "move",
     "note_tick",
     "notify",
+    "pause",
     "prune",
     "prune_figures",
+    "read_gates",
     "register_worker",
     "release",
     "release_strays",
+    "remove_limit",
     "replay",
     "replay_matching",
     "report_progress",
+    "resume",
     "retire_worker",
     "retry",
     "run_schedule_now",
     "save_checkpoint",
     "schedule_problems",
+    "set_limit",
     "set_webhook",
     "snooze",
     "stop",
@@ -81,4 +90,5 @@ __all__ = [
     "sync_alert_rules",
     "sync_schedules",
     "take_turn",
+    "why",
 ]

@@ -2,14 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from modules.jobs import clients, domain
-from modules.jobs.clients import Bell, BrokerDown
-from modules.jobs.domain import CrashedTooOften, Failure, Outcome, State
+from modules.jobs.domain import CrashedTooOften, Failure, Outcome
+from modules.jobs.services._bells import choose_bells
 from modules.jobs.services._ledger import Ending, move
 
 LOCK = 0x6261636B  # one dispatcher at a time; the lock ends with the transaction, so poolers may sit between
@@ -38,7 +37,9 @@ def dispatch(*, may_rescue: bool = True) -> Pass:
             return Pass()
         quarantined, rescued, timed_out = _rescue() if may_rescue else (0, 0, 0)
         promoted = _promote()
-    return Pass(rescued, quarantined, timed_out, promoted, _ring_waiting())
+        bells = choose_bells()
+    clients.ring(bells, lane_length=settings.JOBS["LANE_LENGTH"])
+    return Pass(rescued, quarantined, timed_out, promoted, len(bells))
 
 
 def _locked() -> bool:
@@ -75,70 +76,3 @@ def _time_out() -> int:
 
 def _promote() -> int:
     return len(move(domain.PROMOTE, where="run_at <= clock_timestamp()", params={}, limit=CHUNK, order="run_at"))
-
-
-def _ring_waiting() -> int:
-    """Ring for what waits, as far as each lane has room, and again for bells that got lost; return how many."""
-    bells: list[Bell] = []
-    try:
-        for queue in _queues_waiting():
-            waiting = clients.lane(queue)
-            bells += _take(queue, room=settings.JOBS["LANE_LENGTH"] - len(waiting))
-            bells += _lost(queue, waiting)
-    except BrokerDown:
-        return 0  # nothing is lost: rows stay as they are until a later pass finds the broker again
-    clients.ring(bells, lane_length=settings.JOBS["LANE_LENGTH"])
-    return len(bells)
-
-
-_UNRUNG = f"state = '{State.QUEUED}' AND dispatched_at IS NULL"
-_STALE = f"state = '{State.QUEUED}' AND dispatched_at < clock_timestamp() - make_interval(secs => %(seconds)s)"
-
-# Steps from queue to queue along the index; a DISTINCT would read every waiting row.
-_QUEUES_WAITING = f"""
-    WITH RECURSIVE step AS (
-        (SELECT queue FROM jobs_job WHERE {_UNRUNG} ORDER BY queue LIMIT 1)
-        UNION ALL
-        SELECT (SELECT job.queue FROM jobs_job job WHERE {_UNRUNG} AND job.queue > step.queue
-                ORDER BY job.queue LIMIT 1)
-        FROM step WHERE step.queue IS NOT NULL)
-    SELECT queue FROM step WHERE queue IS NOT NULL
-    UNION SELECT DISTINCT queue FROM jobs_job WHERE {_STALE}"""
-
-_NEXT = f"""
-    SELECT id FROM jobs_job WHERE {_UNRUNG} AND queue = %(queue)s
-    ORDER BY priority, id LIMIT %(room)s FOR UPDATE SKIP LOCKED"""
-
-_LOST_BELLS = f"""
-    SELECT id FROM jobs_job WHERE {_STALE} AND queue = %(queue)s
-        AND NOT (id::text || ':' || fence) = ANY(%(waiting)s)
-    ORDER BY dispatched_at LIMIT %(room)s FOR UPDATE SKIP LOCKED"""
-
-
-def _queues_waiting() -> list[str]:
-    """Return the queues that have jobs to ring for."""
-    with connection.cursor() as cursor:
-        cursor.execute(_QUEUES_WAITING, {"seconds": settings.JOBS["BELL_SECONDS"]})
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _take(queue: str, *, room: int) -> list[Bell]:
-    """Mark the next jobs of a queue, by priority and then by age, as rung for; return their bells."""
-    return _mark(_NEXT, {"queue": queue, "room": room}) if room > 0 else []
-
-
-def _lost(queue: str, waiting: list[str]) -> list[Bell]:
-    """Return the bells that were rung a while ago and are not in the lane: lost, or in a dead worker's hands."""
-    numbers = {"room": settings.JOBS["LANE_LENGTH"], "seconds": settings.JOBS["BELL_SECONDS"]}
-    return _mark(_LOST_BELLS, {"queue": queue, "waiting": waiting, **numbers})
-
-
-def _mark(selection: str, params: dict[str, Any]) -> list[Bell]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""UPDATE jobs_job SET dispatched_at = clock_timestamp() WHERE id = ANY(ARRAY({selection}))
-            RETURNING id, fence, actor, queue, priority""",
-            params,
-        )
-        rows = sorted(cursor.fetchall(), key=lambda row: (row[4], row[0]))
-    return [Bell(*row[:4]) for row in rows]

@@ -14,6 +14,7 @@ from modules.jobs import clients
 from modules.jobs.clients import Bell
 from modules.jobs.domain import running_job
 from modules.jobs.registry import ActorSpec, InvalidArguments, get_spec
+from modules.jobs.services._gates import Candidate, is_gated
 from modules.kernel import clock
 from modules.kernel.ids import uuid7
 
@@ -32,6 +33,8 @@ class JobRequest:
     """Not before this long from now; `run_at` wins."""
     unique_key: str | None = None
     """While an unfinished job holds the key, another send returns that job instead of making a new one."""
+    resource: str | None = None
+    """What the job uses together with others, like "shop:12": limits may count it."""
     tags: Sequence[str] = ()
     tenant_id: int | None = None
     max_attempts: int | None = None
@@ -75,16 +78,16 @@ def _insert(rows: list[dict[str, Any]]) -> tuple[set[str], dict[str, UUID]]:
 
 _INSERT = """
     INSERT INTO jobs_job (id, tenant_id, actor, queue, priority, arguments, state, run_at, dispatched_at, created_at,
-        max_attempts, unique_key, unique_until, cause_id, tags,
+        max_attempts, unique_key, unique_until, cause_id, tags, resource,
         attempt, crashes, fence, progress_message, error_type, error_message, fingerprint)
     SELECT id, tenant_id, actor, queue, priority, arguments,
         CASE WHEN run_at > clock_timestamp() THEN 'scheduled' ELSE 'queued' END,
         coalesce(run_at, clock_timestamp()), CASE WHEN rings THEN clock_timestamp() END, clock_timestamp(),
-        max_attempts, unique_key, unique_until, cause_id, tags,
+        max_attempts, unique_key, unique_until, cause_id, tags, resource,
         0, 0, 0, '', '', '', ''
     FROM jsonb_to_recordset(%s::jsonb) AS request(id uuid, tenant_id bigint, actor text, queue text,
         priority smallint, arguments jsonb, run_at timestamptz, rings boolean, max_attempts smallint,
-        unique_key text, unique_until text, cause_id uuid, tags text[])
+        unique_key text, unique_until text, cause_id uuid, tags text[], resource text)
     ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
     RETURNING id"""
 
@@ -94,21 +97,25 @@ def _row(request: JobRequest) -> dict[str, Any]:
     sender = running_job.get()
     queue = request.queue or spec.queue
     run_at = request.run_at or (clock.now() + request.delay if request.delay else None)
-    inherited = sender.tenant_id if sender else None
+    arguments = _arguments(spec, request)
+    tenant_id = sender.tenant_id if sender and request.tenant_id is None else request.tenant_id
+    resource = spec.resource_of(arguments) if request.resource is None else request.resource
+    gated = is_gated(Candidate(None, 0, spec.name, queue, tenant_id, resource, 0))
     return {
         "id": str(uuid7()),
         "actor": spec.name,
         "queue": queue,
-        "arguments": _arguments(spec, request),
+        "arguments": arguments,
         "priority": spec.priority if request.priority is None else request.priority,
         "run_at": run_at.isoformat() if run_at else None,
-        "rings": run_at is None and clients.may_ring(queue),
+        "rings": run_at is None and not gated and clients.may_ring(queue),
         "max_attempts": request.max_attempts or spec.max_attempts,
         "unique_key": request.unique_key,
         "unique_until": spec.unique_until,
-        "tenant_id": inherited if request.tenant_id is None else request.tenant_id,
+        "tenant_id": tenant_id,
         "cause_id": str(sender.id) if sender else None,
         "tags": list(request.tags),
+        "resource": resource,
     }
 
 

@@ -64,13 +64,19 @@ def move(
 
 
 def move_batch(
-    kind: Move, batch: Sequence[dict[str, Any]], *, outcome: Outcome | None = None, returning: tuple[str, ...] = ()
+    kind: Move,
+    batch: Sequence[dict[str, Any]],
+    *,
+    outcome: Outcome | None = None,
+    unless: str = "FALSE",
+    returning: tuple[str, ...] = (),
 ) -> list[MovedJob]:
     """Move the jobs of `batch` in one statement, each only in the start that its row names; return those that moved.
 
     Rows: job_id, start (the fence), and what the move needs of: worker_id, time_limit (seconds), result, log.
     """
-    sql = _sql(kind, where="id = batch.job_id AND fence = batch.start", returning=returning, source=_BATCH)
+    where = f"id = batch.job_id AND fence = batch.start AND NOT {unless}"
+    sql = _sql(kind, where=where, returning=returning, source=_BATCH)
     ending = Ending(outcome) if outcome else None
     params = {**_ending_values(ending), "batch": json.dumps(batch, default=str)}
     return _execute(kind, sql, params, ending=ending, returning=returning)

@@ -12,6 +12,7 @@ from django.db import connection
 from modules.jobs import domain
 from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, Outcome, RunningJob, State
+from modules.jobs.services._gates import PAUSED
 from modules.jobs.services._ledger import Ending, MovedJob, move, move_batch
 
 DEADLINE_GRACE = timedelta(seconds=30)  # for Dramatiq's own time limit to interrupt the code first
@@ -60,7 +61,7 @@ def claim_many(claims: Sequence[Claim]) -> list[RunningJob | None]:
         }
         for claim in claims
     ]
-    moved = move_batch(domain.CLAIM, batch, returning=("arguments", "checkpoint"))
+    moved = move_batch(domain.CLAIM, batch, unless=PAUSED, returning=("arguments", "checkpoint"))
     started = {job.id: job for job in moved}
     # Popped, because a bell that is here twice starts one run.
     return [_running(job) if (job := started.pop(claim.bell.job_id, None)) else None for claim in claims]
@@ -141,8 +142,12 @@ def report_progress(job: RunningJob, *, done: int | None, total: int | None, mes
 
 
 def save_checkpoint(job: RunningJob, cursor: Any) -> bool:
-    """Keep where a running job is, for its next start; return False when it should stop."""
-    return _touch(job, "checkpoint = %(cursor)s", cursor=json.dumps(cursor))
+    """Keep where a running job is, for its next start; return False when it should stop.
+
+    Crashes before a step that was made are forgiven: a job that gets on is not the one that kills its worker.
+    """
+    forgive = "CASE WHEN checkpoint IS DISTINCT FROM %(cursor)s::jsonb THEN 0 ELSE crashes END"
+    return _touch(job, f"checkpoint = %(cursor)s, crashes = {forgive}", cursor=json.dumps(cursor))
 
 
 def may_go_on(job: RunningJob) -> bool:

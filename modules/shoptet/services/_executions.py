@@ -4,7 +4,6 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db.models import F
-from django.utils.translation import gettext as _
 
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 
@@ -23,21 +22,18 @@ class Unreadable:
 def begin_execution(
     *, shop: Shop, kind: str, trigger: str, job_id: UUID | None, started_at: datetime
 ) -> SnapshotExecution:
-    """Return the open log entry of this job, or a new one; entries whose run is gone are closed.
+    """Return the shop's open log entry of this kind, which this run goes on with, or a new one.
 
-    Only the holder of the shop's cursor may call this: nobody else can be at work then.
+    Only the holder of the shop's cursor may call this: whoever left the entry open is gone.
     """
-    open_entries = SnapshotExecution.objects.filter(shop=shop, kind=kind, finished_at=None)
-    mine: SnapshotExecution | None = open_entries.filter(job_id=job_id).last() if job_id else None
-    strays = open_entries.exclude(id=mine.pk) if mine else open_entries
-    strays.update(status=Status.ERROR, error=_("Interrupted; a later run went on."), finished_at=started_at)
-    if mine is None:
-        mine = SnapshotExecution(
-            tenant_id=shop.tenant_id, shop=shop, kind=kind, trigger=trigger, job_id=job_id, started_at=started_at
+    entry: SnapshotExecution | None = SnapshotExecution.objects.filter(shop=shop, kind=kind, finished_at=None).last()
+    if entry is None:
+        entry = SnapshotExecution(
+            tenant_id=shop.tenant_id, shop=shop, kind=kind, trigger=trigger, started_at=started_at
         )
-    mine.status = Status.REQUESTED
-    mine.save()
-    return mine
+    entry.status, entry.job_id = Status.REQUESTED, job_id
+    entry.save()
+    return entry
 
 
 def note_progress(execution: SnapshotExecution, **added: int) -> None:

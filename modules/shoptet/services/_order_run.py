@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 class SyncPaused(Exception):
-    """The run's time is up; call again, what is stored is not fetched twice."""
+    """The run has done its share; call again, what is stored is not fetched twice."""
 
 
 @dataclass
@@ -49,7 +49,7 @@ class OrderRun:
     hold: cursors.Hold
     execution: SnapshotExecution
     report: Report
-    stop_at: datetime | None
+    most_details: int | None  # per run; None for no limit
     asked: set[str] = field(default_factory=set)  # codes fetched in this run: once is enough
 
     def run(self, *, fallback_lookback_hours: int | None) -> None:
@@ -136,7 +136,7 @@ class OrderRun:
     def go_on(self, *, done: int, total: int) -> None:
         SnapshotExecution.objects.filter(id=self.execution.pk).update(listed=total)
         self.report(min(done, total), total, _("orders read"))
-        if self.stop_at and clock.now() >= self.stop_at:
+        if self.most_details is not None and len(self.asked) >= self.most_details:
             raise SyncPaused
 
     def take_page(self, page: domain.Page) -> set[str]:

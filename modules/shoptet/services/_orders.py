@@ -30,14 +30,14 @@ def fetch_new_orders(
     trigger: str = SnapshotExecution.Trigger.SCHEDULE,
     job_id: UUID | None = None,
     fallback_lookback_hours: int | None = None,
-    stop_at: datetime | None = None,
+    most_details: int | None = None,
 ) -> SnapshotExecution | None:
     """Bring a shop's new, changed and deleted orders in; return the log entry, None for a shop switched off.
 
     `holder` names who runs; the same one may come back at once after a crash. `report(done, total, text)` is
     called after each page. Each page of 50 is a transaction of its own, the cursor moves at the very end: safe
     to kill at any moment and to repeat. Raises AlreadyRunning, ShoptetError (logged and shown at the shop),
-    SyncPaused after `stop_at`, CursorLost. Source: seed 1, 4.1.
+    SyncPaused after about `most_details` fetched orders, CursorLost. Source: seed 1, 4.1.
     """
     shop = selectors.get_shop(shop_id)
     if not shop.is_active:
@@ -51,7 +51,9 @@ def fetch_new_orders(
         execution = executions.begin_execution(
             shop=shop, kind=KIND, trigger=trigger, job_id=job_id, started_at=clock.now()
         )
-        _run_logged(OrderRun(shop, hold, execution, report, stop_at), fallback_lookback_hours=fallback_lookback_hours)
+        _run_logged(
+            OrderRun(shop, hold, execution, report, most_details), fallback_lookback_hours=fallback_lookback_hours
+        )
     finally:
         cursors.release_cursor(hold)
     execution.refresh_from_db()
@@ -63,7 +65,7 @@ def _run_logged(run: OrderRun, *, fallback_lookback_hours: int | None) -> None:
     try:
         run.run(fallback_lookback_hours=fallback_lookback_hours)
     except SyncPaused:
-        raise  # the entry stays open: the job goes on, here or in another worker
+        raise  # the entry stays open for the run that goes on
     except RateLimited as error:
         _write_end(run, status=executions.Status.WAITING, error=str(error), paused_until=error.retry_at)
         raise

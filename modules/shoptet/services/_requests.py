@@ -13,7 +13,7 @@ def request_orders(
     trigger: str = SnapshotExecution.Trigger.MANUAL,
     fallback_lookback_hours: int | None = None,
 ) -> UUID:
-    """Send the job that reads a shop's orders; return its id, or that of the one that waits or runs already."""
+    """Send the job that reads a shop's orders; return its id, or that of the one that waits already."""
     return job_services.enqueue(
         "shoptet.fetch_new_orders",
         kwargs={"shop_id": shop.pk, "fallback_lookback_hours": fallback_lookback_hours, "trigger": trigger},

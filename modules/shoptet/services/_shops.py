@@ -26,8 +26,7 @@ def add_shop(*, tenant_id: int, name: str, base_url: str, token: str, is_master:
     InvalidToken for a text that no token can be.
     """
     _refuse_unsafe(base_url)
-    if not _TOKEN.fullmatch(token):
-        raise InvalidToken(_("This is not a Shoptet API token."))
+    _refuse_no_token(token)
     values = {"base_url": base_url, "token_encrypted": encrypt(token), "is_master": is_master}
     with transaction.atomic():
         channel = order_services.open_channel(tenant_id=tenant_id, kind="shoptet", name=name)
@@ -43,9 +42,16 @@ def connect(shop: Shop) -> ShoptetClient:
     if not shop.token_encrypted:
         raise InvalidToken(_("The shop has no API token. Create one in Shoptet and enter it here."))
     try:
-        return ShoptetClient(base_url=shop.base_url, token=decrypt(shop.token_encrypted))
+        token = decrypt(shop.token_encrypted)
     except UnreadableSecret:
         raise InvalidToken(_("The stored API token cannot be decrypted. Enter it again.")) from None
+    _refuse_no_token(token)  # a header that cannot be sent would be quoted, token and all, by the error
+    return ShoptetClient(base_url=shop.base_url, token=token)
+
+
+def _refuse_no_token(token: str) -> None:
+    if not _TOKEN.fullmatch(token):
+        raise InvalidToken(_("This is not a Shoptet API token."))
 
 
 def describe_shop(*, shop: Shop, facts: EshopFacts, described_at: datetime) -> None:

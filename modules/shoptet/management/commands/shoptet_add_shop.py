@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
-from modules.accounts.models import Tenant
+from modules.accounts import services as account_services
 from modules.kernel.tenancy import tenant_scope
 from modules.shoptet import services
 from modules.shoptet.clients import InvalidToken
@@ -25,7 +25,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         token = _token(options["token_file"])
-        tenant, _created = Tenant.objects.get_or_create(name=options["tenant"])
+        tenant = account_services.open_tenant(name=options["tenant"])
         try:
             with tenant_scope(tenant.pk):
                 shop = services.add_shop(

@@ -1,0 +1,202 @@
+"""The dead letters: what failed, how often for the same cause, and the way back."""
+
+from typing import Any, ClassVar
+
+from django.contrib import messages
+from django.contrib.admin import action, display, register
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Max, QuerySet
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from modules.jobs import services
+from modules.jobs.admin._filters import ActorFilter, CauseFilter, DeadStateFilter, QueueFilter, TenantFilter
+from modules.jobs.admin._screen import JobScreen
+from modules.jobs.domain import DEAD_LETTERS
+from modules.jobs.models import FailedJob, Job
+from modules.kernel.console import (
+    COUNT_CAP,
+    button,
+    chosen_queryset,
+    first_line,
+    moment,
+    note_bulk,
+    of_visible_tenants,
+    two_lines,
+)
+
+CAUSES = 5  # shown above the list
+MAX_SELECTED = 1_000
+SAMPLE = 5  # jobs named before many are discarded
+
+
+def replay_one(request: HttpRequest, job: Job) -> None:
+    """Queue one dead letter again and say so."""
+    if services.replay([job.pk]):
+        messages.success(request, _("The job is queued again."))
+    else:
+        messages.warning(request, _("This job is no longer among the failed ones."))
+
+
+def discard_one(request: HttpRequest, job: Job) -> None:
+    """Take one dead letter off the list and say so."""
+    if services.discard([job.pk]):
+        messages.success(request, _("The job is off the list; its history stays."))
+    else:
+        messages.warning(request, _("This job is no longer among the failed ones."))
+
+
+@register(FailedJob)
+class FailedJobAdmin(JobScreen):
+    list_display = ("job_name", "problem", "cause", "state_badge", "tenant", "attempts", "failed")
+    list_filter = (DeadStateFilter, ActorFilter, QueueFilter, TenantFilter, CauseFilter)
+    list_before_template = "jobs/failed_causes.html"
+    ordering: ClassVar[tuple[str, ...]] = ("-finished_at", "-id")  # the order of the dead letters' own index
+    buttons = ("replay", "discard")
+    actions = ("replay_selected", "discard_selected")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Leave out what is the same in every row."""
+        return self.without_tenant(self.list_display)
+
+    def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
+        """Return the dead letters of the reader's tenants."""
+        return super().get_queryset(request).filter(state__in=DEAD_LETTERS)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the pages that act on every match."""
+        view = self.admin_site.admin_view(self.matching_view)
+        return [path("matching/<str:verb>/", view, name="jobs_failedjob_matching"), *super().get_urls()]
+
+    def fill_in(self, request: HttpRequest, rows: list[Any]) -> None:
+        """Count the jobs that failed for the same cause, once for the whole page."""
+        super().fill_in(request, rows)
+        dead = of_visible_tenants(Job.objects.filter(state__in=DEAD_LETTERS)).order_by()
+        found = dead.filter(fingerprint__in={row.fingerprint for row in rows}).values("fingerprint")
+        counts = {row["fingerprint"]: row["count"] for row in found.annotate(count=Count("id"))}
+        for row in rows:
+            row.same_cause_count = counts.get(row.fingerprint, 1)
+
+    def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> dict[str, Any]:
+        """Return the causes that most of the matching jobs share."""
+        groups = (
+            jobs.order_by()
+            .values("fingerprint", "error_type")
+            .annotate(count=Count("id"), message=Max("error_message"), last=Max("finished_at"))
+        )
+        causes = [
+            {**group, "message": first_line(group["message"]), "last": moment(group["last"])}
+            for group in groups.order_by("-count", "fingerprint")[:CAUSES]
+        ]
+        return {"causes": causes, "may_act": self.has_act_permission(request)}
+
+    @display(description=gettext_lazy("error"))
+    def problem(self, job: Job) -> str:
+        """Show the error's type and first line."""
+        line = first_line(job.error_message)
+        name = format_html('<b class="bk-red-text">{}</b>', job.error_type)
+        return two_lines(name, format_html('<span class="bk-clip" title="{}">{}</span>', line, line))
+
+    @display(description=gettext_lazy("same cause"))
+    def cause(self, job: Any) -> str:
+        """Show how many failed like it."""
+        if not job.fingerprint:
+            return "–"
+        text = ngettext("%(count)s job", "%(count)s jobs", job.same_cause_count)
+        url = f"{reverse('admin:jobs_failedjob_changelist')}?fingerprint={job.fingerprint}"
+        count = number_format(job.same_cause_count, force_grouping=True)
+        link = format_html('<a class="bk-link bk-nowrap" href="{}">{}</a>', url, text % {"count": count})
+        return two_lines(link, format_html("<code>{}</code>", job.fingerprint[:8]))
+
+    @display(description=gettext_lazy("failed"))
+    def failed(self, job: Job) -> str:
+        """Show when it was given up."""
+        return format_html('<span class="bk-nowrap">{}</span>', moment(job.finished_at))
+
+    @button(gettext_lazy("Replay"), icon="replay", shown_for=lambda job: job.state in DEAD_LETTERS)
+    def replay(self, request: HttpRequest, job: Job) -> None:
+        """Run one dead letter again."""
+        replay_one(request, job)
+
+    @button(
+        gettext_lazy("Discard"),
+        icon="delete",
+        shown_for=lambda job: job.state in DEAD_LETTERS,
+        question=gettext_lazy("Take this job off the list of failures? It will not run again; its history stays."),
+    )
+    def discard(self, request: HttpRequest, job: Job) -> None:
+        """Take one dead letter off the list."""
+        discard_one(request, job)
+
+    @action(description=gettext_lazy("Replay the selected jobs"), permissions=["act"])
+    def replay_selected(self, request: HttpRequest, chosen: "QuerySet[Any]") -> None:
+        """Queue the chosen jobs again."""
+        total = chosen.count()
+        count = services.replay_matching(chosen)
+        text = ngettext(
+            "%(count)d of %(total)d job is queued again.", "%(count)d of %(total)d jobs are queued again.", total
+        )
+        note_bulk(request, Job, what=text % {"count": count, "total": total}, count=count)
+
+    @action(description=gettext_lazy("Discard the selected jobs"), permissions=["act"])
+    def discard_selected(self, request: HttpRequest, chosen: "QuerySet[Any]") -> HttpResponseBase | None:
+        """Take the chosen jobs off the list, after a question."""
+        if "confirmed" not in request.POST:
+            fields = [("action", "discard_selected"), *[("_selected_action", job.pk) for job in chosen[:MAX_SELECTED]]]
+            return self._ask(request, verb="discard", jobs=chosen, fields=fields)
+        total = chosen.count()
+        count = services.discard_matching(chosen)
+        text = ngettext(
+            "%(count)d of %(total)d job is off the list.", "%(count)d of %(total)d jobs are off the list.", total
+        )
+        note_bulk(request, Job, what=text % {"count": count, "total": total}, count=count)
+        return None
+
+    def matching_view(self, request: HttpRequest, verb: str) -> HttpResponseBase:
+        """Replay or discard every job that the list's address matches: a GET asks, a POST acts."""
+        if not self.has_act_permission(request):
+            raise PermissionDenied
+        act = {"replay": services.replay_matching, "discard": services.discard_matching}.get(verb)
+        back = f"{reverse('admin:jobs_failedjob_changelist')}?{request.GET.urlencode()}"
+        if act is None:
+            raise Http404
+        jobs = chosen_queryset(self, request)
+        if request.method != "POST":
+            return self._ask(request, verb=verb, jobs=jobs, fields=[])
+        count = act(jobs)
+        note_bulk(request, Job, what=_done(verb, count), count=count)
+        return HttpResponseRedirect(back)
+
+    def _ask(self, request: HttpRequest, *, verb: str, jobs: Any, fields: list[tuple[str, Any]]) -> TemplateResponse:
+        count = jobs.order_by()[:COUNT_CAP].count()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _question(verb, count),
+            "opts": self.opts,
+            "verb": verb,
+            "sample": [(job.actor, job.error_type, first_line(job.error_message)) for job in jobs[:SAMPLE]],
+            "more": max(0, count - SAMPLE),
+            "fields": fields,
+            "back": f"{reverse('admin:jobs_failedjob_changelist')}?{request.GET.urlencode()}",
+        }
+        return TemplateResponse(request, "jobs/confirm.html", context)
+
+
+def _question(verb: str, count: int) -> str:
+    number = number_format(count, force_grouping=True) + ("+" if count >= COUNT_CAP else "")
+    if verb == "replay":
+        return ngettext("Replay %(count)s job?", "Replay %(count)s jobs?", count) % {"count": number}
+    return ngettext("Discard %(count)s job?", "Discard %(count)s jobs?", count) % {"count": number}
+
+
+def _done(verb: str, count: int) -> str:
+    number = {"count": number_format(count, force_grouping=True)}
+    if verb == "replay":
+        return ngettext("%(count)s job is queued again.", "%(count)s jobs are queued again.", count) % number
+    return ngettext("%(count)s job is off the list.", "%(count)s jobs are off the list.", count) % number

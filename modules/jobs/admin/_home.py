@@ -1,0 +1,158 @@
+"""The platform's part of the home page: a handful of bounded questions, however many jobs there are."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from modules.jobs.admin._states import LOOKS
+from modules.jobs.domain import DEAD_LETTERS, WAITING, State
+from modules.jobs.models import Job, JobSchedule, Worker
+from modules.kernel import clock
+from modules.kernel.console import Bar, Card, bars, duration, first_line, of_visible_tenants
+
+RECENT = timedelta(hours=24)
+CAUSES = 5
+RECENT_CAP = 100_000  # of the newest jobs; the chart is a share, not an account
+
+
+def home(request: HttpRequest) -> dict[str, Any]:
+    """Return the cards and charts that this reader may see."""
+    now = clock.now()
+    if not request.user.has_perm("jobs.view_job"):
+        return {"cards": _schedule_cards(request), "charts": []}
+    queues = _queues()
+    causes = {
+        "title": _("Failed in 24 hours, by cause"),
+        "rows": _by_cause(now),
+        "empty": _("Nothing failed."),
+        "wide": True,
+    }
+    return {
+        "cards": [*_job_cards(queues, now), *_schedule_cards(request), *_worker_cards(request, now)],
+        "charts": [
+            {"title": _("Jobs of the last 24 hours"), "rows": _by_state(now), "empty": _("No job was sent.")},
+            {"title": _("Queues"), "rows": _by_queue(queues, now), "empty": _("Nothing waits and nothing runs.")},
+            causes,
+        ],
+    }
+
+
+def _jobs() -> "QuerySet[Job]":
+    return of_visible_tenants(Job.objects.order_by())
+
+
+def _list(**filters: str) -> str:
+    query = "&".join(f"{name}={value}" for name, value in filters.items())
+    return f"{reverse('admin:jobs_job_changelist')}{f'?{query}' if query else ''}"
+
+
+# Each part is the condition of a partial index; "state IN (...)" would read every job there is.
+_UNFINISHED = (
+    Q(state=State.RUNNING),
+    Q(state__in=WAITING),
+    Q(state=State.QUEUED, dispatched_at=None),
+    Q(state=State.QUEUED, dispatched_at__isnull=False),
+)
+
+
+def _queues() -> dict[str, tuple[Counter[str], datetime | None]]:
+    """Return, by queue, its unfinished jobs by state and since when the oldest ready one waits."""
+    found: dict[str, tuple[Counter[str], datetime | None]] = {}
+    parts = [
+        _jobs().filter(part).values("queue", "state").annotate(count=Count("id"), oldest=Min("run_at"))
+        for part in _UNFINISHED
+    ]
+    for row in parts[0].union(*parts[1:], all=True).order_by("queue"):
+        counts, oldest = found.get(row["queue"], (Counter(), None))
+        counts[row["state"]] += row["count"]
+        found[row["queue"]] = (
+            counts,
+            min(filter(None, (oldest, row["oldest"]))) if row["state"] == State.QUEUED else oldest,
+        )
+    return found
+
+
+def _job_cards(queues: dict[str, tuple[Counter[str], datetime | None]], now: datetime) -> list[Card]:
+    counts = sum((count for count, _oldest in queues.values()), Counter())
+    oldest = min((at for _count, at in queues.values() if at), default=None)
+    failed = _jobs().filter(state__in=DEAD_LETTERS, finished_at__gt=now - RECENT)
+    failures, causes = failed.aggregate(jobs=Count("id"), causes=Count("fingerprint", distinct=True)).values()
+    waiting = _("the oldest for %s") % duration(now - oldest) if oldest else _("nothing waits")
+    note = ngettext("%d cause", "%d causes", causes) % causes if failures else _("none")
+    failed_url = reverse("admin:jobs_failedjob_changelist")
+    return [
+        Card(_("Running"), counts[State.RUNNING], "sync", "blue", _list(state=State.RUNNING)),
+        Card(_("Waiting"), counts[State.QUEUED], "hourglass_empty", "violet", _list(state=State.QUEUED), waiting),
+        Card(_("Failed in 24 h"), failures, "error", "red" if failures else "green", failed_url, note),
+    ]
+
+
+def _schedule_cards(request: HttpRequest) -> list[Card]:
+    if not request.user.has_perm("jobs.view_jobschedule"):
+        return []
+    broken = JobSchedule.objects.exclude(problem="").count()
+    url, tone = reverse("admin:jobs_jobschedule_changelist"), "red" if broken else "green"
+    note = _("out of %d") % JobSchedule.objects.count()
+    return [Card(_("Schedule problems"), broken, "event_busy" if broken else "event", tone, url, note)]
+
+
+def _worker_cards(request: HttpRequest, now: datetime) -> list[Card]:
+    if not request.user.has_perm("jobs.view_worker"):
+        return []
+    up = Worker.objects.filter(stopped_at=None, lease_until__gt=now).count()
+    note = "" if up else _("nothing runs until one starts")
+    return [
+        Card(_("Workers"), up, "memory", "green" if up else "red", reverse("admin:jobs_worker_changelist"), note),
+    ]
+
+
+def _by_state(now: datetime) -> list[Bar]:
+    first = UUID(int=int((now - RECENT).timestamp() * 1000) << 80)  # ids begin with their time
+    newest = _jobs().filter(id__gte=first).order_by("-id")[:RECENT_CAP]
+    counts = newest.aggregate(**{state.value: Count("id", filter=Q(state=state)) for state in Job.State})
+    rows = [
+        Bar(word, counts[state], *LOOKS[state], _list(state=state))
+        for state, word in Job.State.choices
+        if counts[state]
+    ]
+    return bars(rows)
+
+
+def _by_cause(now: datetime) -> list[Bar]:
+    failed = _jobs().filter(state__in=DEAD_LETTERS, finished_at__gt=now - RECENT)
+    groups = failed.values("fingerprint", "error_type").annotate(count=Count("id"), message=Max("error_message"))
+    place = reverse("admin:jobs_failedjob_changelist")
+    rows = [
+        Bar(
+            group["error_type"],
+            group["count"],
+            "error",
+            "red",
+            f"{place}?fingerprint={group['fingerprint']}",
+            first_line(group["message"], length=60),
+        )
+        for group in groups.order_by("-count", "fingerprint")[:CAUSES]
+    ]
+    return bars(rows)
+
+
+def _by_queue(queues: dict[str, tuple[Counter[str], datetime | None]], now: datetime) -> list[Bar]:
+    rows = [
+        Bar(
+            queue,
+            counts.total(),
+            "layers",
+            "violet",
+            _list(queue=queue),
+            _("oldest waits %s") % duration(now - oldest) if oldest else "",
+        )
+        for queue, (counts, oldest) in queues.items()
+    ]
+    return bars(rows)

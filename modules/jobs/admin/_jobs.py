@@ -1,0 +1,82 @@
+"""All jobs."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.admin import action, register
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from modules.jobs import services
+from modules.jobs.admin._failed import discard_one, replay_one
+from modules.jobs.admin._filters import ActorFilter, QueueFilter, StateFilter, TenantFilter
+from modules.jobs.admin._screen import JobScreen
+from modules.jobs.domain import ALIVE, DEAD_LETTERS, State
+from modules.jobs.models import Job
+from modules.kernel.console import button, note_bulk
+
+MAX_SELECTED = 1_000
+
+
+@register(Job)
+class JobAdmin(JobScreen):
+    list_display = ("job_name", "state_badge", "queue", "tenant", "attempts", "created", "timing", "error")
+    list_filter = (StateFilter, QueueFilter, ActorFilter, TenantFilter)
+    list_before_template = "jobs/job_states.html"
+    buttons = ("cancel", "replay", "discard")
+    actions = ("cancel_selected",)
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        """Leave out what is the same in every row."""
+        return self.without_tenant(self.list_display)
+
+    def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> list[tuple[str, Any, bool]]:
+        """Return the states as links: address, word, chosen."""
+        chosen, place = request.GET.get("state", ""), reverse("admin:jobs_job_changelist")
+        links = [(f"{place}?state={state}", word, state == chosen) for state, word in Job.State.choices]
+        return [(place, _("All"), not chosen), *links]
+
+    @button(
+        _("Cancel"),
+        icon="block",
+        shown_for=lambda job: job.state in ALIVE and not job.cancel_requested_at,
+        question=_("Cancel this job? A running one stops at its next checkpoint."),
+    )
+    def cancel(self, request: HttpRequest, job: Job) -> None:
+        """Cancel one job."""
+        if not services.cancel([job.pk]):
+            messages.warning(request, _("This job has ended already."))
+        elif job.state == State.RUNNING:
+            messages.success(request, _("The job was asked to stop at its next checkpoint."))
+        else:
+            messages.success(request, _("The job is cancelled."))
+
+    @button(_("Replay"), icon="replay", shown_for=lambda job: job.state in DEAD_LETTERS)
+    def replay(self, request: HttpRequest, job: Job) -> None:
+        """Run one dead letter again."""
+        replay_one(request, job)
+
+    @button(
+        _("Discard"),
+        icon="delete",
+        shown_for=lambda job: job.state in DEAD_LETTERS,
+        question=_("Take this job off the list of failures? It will not run again; its history stays."),
+    )
+    def discard(self, request: HttpRequest, job: Job) -> None:
+        """Take one dead letter off the list."""
+        discard_one(request, job)
+
+    @action(description=_("Cancel the selected jobs"), permissions=["act"])
+    def cancel_selected(self, request: HttpRequest, chosen: "QuerySet[Any]") -> None:
+        """Cancel what has not started, ask what runs to stop."""
+        ids = list(chosen.values_list("id", flat=True)[:MAX_SELECTED])
+        count = services.cancel(ids)
+        text = ngettext(
+            "%(count)d of %(total)d job is cancelled or asked to stop.",
+            "%(count)d of %(total)d jobs are cancelled or asked to stop.",
+            len(ids),
+        )
+        note_bulk(request, Job, what=text % {"count": count, "total": len(ids)}, count=count)

@@ -1,0 +1,220 @@
+"""Pauses and limits: what stands between a waiting job and its bell. Read once a pass, by one dispatcher at a time."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+
+from modules.jobs.domain import State
+from modules.jobs.models import Limit, LimitUse, Pause
+
+SNAPSHOT_SECONDS = 1.0  # how old the sender's view of the gates may be
+SLACK = timedelta(seconds=1)  # starts that a slow pass left unused may be made up for so long
+
+# A bell may have been rung just before its gate was closed: whoever hears it asks again.
+PAUSED = """EXISTS (SELECT 1 FROM jobs_pause pause WHERE (pause.kind, pause.value) IN (
+    ('queue', jobs_job.queue), ('actor', jobs_job.actor),
+    ('tenant', jobs_job.tenant_id::text), ('resource', jobs_job.resource)))"""
+
+Key = tuple[str, str]
+"""A gate: its kind and its value, like ("queue", "low")."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A job that waits for its bell, with what gates look at."""
+
+    id: Any
+    fence: int
+    actor: str
+    queue: str
+    tenant_id: int | None
+    resource: str
+    priority: int
+
+    def gates(self) -> list[Key]:
+        """Return the gates that the job must pass."""
+        gates = [("queue", self.queue), ("actor", self.actor)]
+        if self.tenant_id is not None:
+            gates.append(("tenant", str(self.tenant_id)))
+        if self.resource:
+            gates.append(("resource", self.resource))
+        return gates
+
+
+@dataclass
+class Gates:
+    """The gates as they are now, and what this pass has let through."""
+
+    now: datetime
+    paused: set[Key]
+    limits: dict[Key, list[Limit]]
+    in_flight: Counter[Key] = field(default_factory=Counter)
+    next_at: dict[tuple[int, str], datetime] = field(default_factory=dict)
+    used: set[tuple[int, str]] = field(default_factory=set)
+
+    def closed(self, job: Candidate) -> Key | None:
+        """Return the first gate that holds the job back, or None."""
+        return next((key for key in job.gates() if self.is_shut(key)), None)
+
+    def is_paused(self, job: Candidate) -> bool:
+        """Return whether somebody stopped what the job is, whoever it is for, or what it uses."""
+        return any(key in self.paused for key in job.gates())
+
+    def let_through(self, job: Candidate) -> None:
+        """Count a job that gets its bell."""
+        for key in job.gates():
+            self.in_flight[key] += 1
+            for limit in self._limits_of(key):
+                if limit.rate_count and limit.rate_seconds:
+                    self._use(limit, key[1])
+
+    def is_shut(self, key: Key) -> bool:
+        """Return whether a gate is paused or used up."""
+        return key in self.paused or any(self._is_full(limit, key) for limit in self._limits_of(key))
+
+    def _limits_of(self, key: Key) -> list[Limit]:
+        return [*self.limits.get(key, ()), *self.limits.get((key[0], "*"), ())]
+
+    def _is_full(self, limit: Limit, key: Key) -> bool:
+        if limit.max_running is not None and self.in_flight[key] >= limit.max_running:
+            return True
+        return limit.rate_count is not None and self.next_at.get((limit.pk, key[1]), self.now) > self.now
+
+    def _use(self, limit: Limit, value: str) -> None:
+        step = timedelta(seconds=limit.rate_seconds or 0) / (limit.rate_count or 1)
+        due = self.next_at.get((limit.pk, value), self.now)
+        self.next_at[limit.pk, value] = max(due, self.now - SLACK) + step
+        self.used.add((limit.pk, value))
+
+
+def read_gates(*, now: datetime) -> Gates:
+    """Return the gates; two small queries, and two more where there are limits."""
+    gates = Gates(now, paused=set(Pause.objects.values_list("kind", "value")), limits={})
+    for limit in Limit.objects.all():
+        gates.limits.setdefault((limit.kind, limit.value), []).append(limit)
+    if gates.limits:
+        gates.in_flight = _count_in_flight()
+        uses = LimitUse.objects.values_list("limit_id", "value", "next_at")
+        gates.next_at = {(limit_id, value): next_at for limit_id, value, next_at in uses}
+    return gates
+
+
+def save_uses(gates: Gates) -> None:
+    """Keep when each rate limit's next start is due; part of the pass's transaction."""
+    LimitUse.objects.bulk_create(
+        [
+            LimitUse(limit_id=limit_id, value=value, next_at=gates.next_at[limit_id, value])
+            for limit_id, value in gates.used
+        ],
+        update_conflicts=True,
+        unique_fields=["limit", "value"],
+        update_fields=["next_at"],
+    )
+
+
+def _count_in_flight() -> Counter[Key]:
+    """Count the jobs that run or have their bell rung, by every gate they passed."""
+    counts: Counter[Key] = Counter()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT queue, actor, tenant_id, resource, count(*) FROM jobs_job
+            WHERE state = '{State.RUNNING}' OR (state = '{State.QUEUED}' AND dispatched_at IS NOT NULL)
+            GROUP BY queue, actor, tenant_id, resource"""
+        )
+        for queue, actor, tenant_id, resource, count in cursor.fetchall():
+            for key in Candidate(None, 0, actor, queue, tenant_id, resource, 0).gates():
+                counts[key] += count
+    return counts
+
+
+def choose(
+    candidates: Callable[[dict[str, list[str]]], Iterable[Candidate]], *, gates: Gates, room: int
+) -> list[Candidate]:
+    """Return at most `room` jobs that may have their bell, and count them.
+
+    `candidates` returns the next jobs in turn, without those behind the gates named in its argument: a
+    full gate is asked about once, not once for each of the ten thousand jobs that stand behind it.
+    """
+    chosen: dict[Any, Candidate] = {}
+    closed: dict[str, list[str]] = {"actor": [], "tenant": [], "resource": []}
+    while len(chosen) < room:
+        shut_before = sum(map(len, closed.values()))
+        for job in candidates(closed):
+            if len(chosen) == room or job.id in chosen:
+                continue
+            if (key := gates.closed(job)) is None:
+                gates.let_through(job)
+                chosen[job.id] = job
+            elif key[0] == "queue":
+                return list(chosen.values())
+            elif key[1] not in closed[key[0]]:
+                closed[key[0]].append(key[1])
+        if sum(map(len, closed.values())) == shut_before:
+            break
+    return list(chosen.values())
+
+
+class _Snapshot:
+    """The gates as a sender sees them: only whether there are any, and how much room a queue's lane has."""
+
+    def __init__(self) -> None:
+        self.read_at = float("-inf")
+        self.keys: set[Key] = set()
+
+    def refresh(self) -> None:
+        if time.monotonic() - self.read_at < SNAPSHOT_SECONDS:
+            return
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT kind, value FROM jobs_pause UNION SELECT kind, value FROM jobs_limit")
+            self.keys = set(cursor.fetchall())
+        self.read_at = time.monotonic()
+
+
+_snapshot = _Snapshot()
+
+
+def is_gated(job: Candidate) -> bool:
+    """Return whether any gate stands on the job's way, so that only the dispatcher may ring for it."""
+    _snapshot.refresh()
+    return any(key in _snapshot.keys or (key[0], "*") in _snapshot.keys for key in job.gates())
+
+
+def pause(*, kind: str, value: str, reason: str = "", paused_by: str = "", now: datetime) -> bool:
+    """Close a gate and return True, or False when it is closed already. Running jobs go on to their end."""
+    fields = {"reason": reason, "paused_by": paused_by, "paused_at": now}
+    return Pause.objects.get_or_create(kind=kind, value=value, defaults=fields)[1]
+
+
+def resume(*, kind: str, value: str) -> bool:
+    """Open a gate and return True, or False when it was open. What waits behind it is rung for at once."""
+    if not Pause.objects.filter(kind=kind, value=value).delete()[0]:
+        return False
+    column = {"queue": "queue", "actor": "actor", "tenant": "tenant_id::text", "resource": "resource"}[kind]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE jobs_job SET dispatched_at = NULL WHERE state = '{State.QUEUED}' AND {column} = %s", [value]
+        )
+    return True
+
+
+def set_limit(
+    *,
+    kind: str,
+    value: str,
+    max_running: int | None = None,
+    rate_count: int | None = None,
+    rate_seconds: int | None = None,
+) -> Limit:
+    """Set how many may run behind a gate at once and how many may start in a time; value * means each by itself."""
+    fields = {"max_running": max_running, "rate_count": rate_count, "rate_seconds": rate_seconds}
+    return Limit.objects.update_or_create(kind=kind, value=value, defaults=fields)[0]
+
+
+def remove_limit(*, kind: str, value: str) -> bool:
+    """Take a limit away; return False when there was none."""
+    return bool(Limit.objects.filter(kind=kind, value=value).delete()[0])

@@ -1,0 +1,7 @@
+"""The operators' screens of shops and of what was read from them."""
+
+from modules.shoptet.admin._executions import ParkedRecordAdmin, SnapshotExecutionAdmin
+from modules.shoptet.admin._home import home
+from modules.shoptet.admin._shops import ShopAdmin
+
+__all__ = ["ParkedRecordAdmin", "ShopAdmin", "SnapshotExecutionAdmin", "home"]

@@ -1,0 +1,146 @@
+"""Rows with boring defaults; a test states every value that it depends on."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import Permission
+
+from modules.accounts.models import Membership, Tenant, User
+from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
+from modules.jobs.domain import ENDED, State
+from modules.jobs.models import Attempt, Job, JobSchedule, ScheduleFiring, Worker
+from modules.kernel import clock
+from modules.kernel.tenancy import all_tenants
+from modules.orders import services as order_services
+from modules.orders.models import Order
+from modules.shoptet import services as shoptet_services
+from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
+from tests.orders.factories import order_facts
+
+
+def make_tenant(name: str) -> Tenant:
+    return Tenant.objects.get_or_create(name=name)[0]
+
+
+def make_staff(username: str, *, tenants: list[Tenant], permissions: list[str]) -> User:
+    """Return a member of staff; permissions are written like "jobs.view_job", or "view_*" for every look."""
+    user = User.objects.create_user(username, password=username, is_staff=True)
+    for tenant in tenants:
+        Membership.objects.create(user=user, tenant=tenant, role=Membership.Role.VIEWER)
+    wanted = Permission.objects.select_related("content_type")
+    user.user_permissions.set(
+        permission
+        for permission in wanted
+        if f"{permission.content_type.app_label}.{permission.codename}" in permissions
+        or ("view_*" in permissions and permission.codename.startswith("view_"))
+    )
+    return user
+
+
+def make_job(state: str = State.SUCCEEDED, **fields: Any) -> Job:
+    now = clock.now()
+    boring: dict[str, Any] = {
+        "actor": "tests.note",
+        "queue": "default",
+        "arguments": {"word": "hello"},
+        "state": state,
+        "run_at": now,
+        "created_at": now,
+        "max_attempts": 3,
+    }
+    if state in ENDED or state == State.RUNNING:
+        boring |= {"started_at": now, "attempt": 1, "fence": 1}
+    if state in ENDED:
+        boring |= {"finished_at": now}
+    if state == State.RUNNING:
+        boring |= {"worker_id": make_worker().pk, "deadline_at": now + timedelta(minutes=1)}
+    if state == State.FAILED:
+        boring |= {"error_type": "ValueError", "error_message": "no luck", "fingerprint": "f" * 16}
+    return Job.objects.create(**(boring | fields))
+
+
+def make_attempt(job: Job, **fields: Any) -> Attempt:
+    now = clock.now()
+    boring = {"number": 1, "worker_id": make_worker().pk, "started_at": now, "ended_at": now, "outcome": "failed"}
+    return Attempt.objects.create(job=job, **(boring | fields))
+
+
+def make_worker(**fields: Any) -> Worker:
+    now = clock.now()
+    boring = {
+        "hostname": "box",
+        "pid": 7,
+        "queues": ["default"],
+        "started_at": now,
+        "seen_at": now,
+        "lease_until": now + timedelta(minutes=1),
+    }
+    return Worker.objects.create(**(boring | fields))
+
+
+def make_schedule(key: str = "tests.nightly", **fields: Any) -> JobSchedule:
+    boring = {
+        "actor": "tests.note",
+        "default_cron": "0 3 * * *",
+        "default_timezone": "Europe/Prague",
+        "default_options": {"word": "night"},
+        "evaluated_until": clock.now(),
+    }
+    return JobSchedule.objects.create(key=key, **(boring | fields))
+
+
+def make_firing(schedule: JobSchedule, **fields: Any) -> ScheduleFiring:
+    now = clock.now()
+    return ScheduleFiring.objects.create(
+        schedule=schedule, **({"due_at": now, "fired_at": now, "outcome": "fired"} | fields)
+    )
+
+
+def make_shop(tenant: Tenant, name: str = "shop", **fields: Any) -> Shop:
+    with all_tenants():
+        shop = shoptet_services.add_shop(
+            tenant_id=tenant.pk, name=name, base_url="https://api.example.com", token="token-of-" + name
+        )
+        for column, value in fields.items():
+            setattr(shop, column, value)
+        shop.save()
+    return shop
+
+
+def make_order(shop: Shop, code: str = "A1", **facts: Any) -> Order:
+    with all_tenants():
+        order_services.import_orders(
+            channel_id=shop.channel_id, orders=[order_facts(code, **facts)], fetched_at=clock.now()
+        )
+        return Order.objects.get(channel=shop.channel_id, code=code)
+
+
+def make_customer(tenant: Tenant, full_name: str = "Jana Nová", *, orders: tuple[Order, ...] = ()) -> Customer:
+    with all_tenants():
+        customer = Customer.objects.create(tenant=tenant, full_name=full_name)
+        for order in orders:
+            CustomerOrder.objects.create(tenant=tenant, customer=customer, order=order, linked_by="created")
+        CustomerMetrics.objects.create(
+            tenant=tenant, customer=customer, order_count=len(orders), recalculated_at=clock.now()
+        )
+    return customer
+
+
+def make_execution(shop: Shop, **fields: Any) -> SnapshotExecution:
+    now = clock.now()
+    boring = {
+        "kind": "orders-incremental",
+        "trigger": "schedule",
+        "status": "completed",
+        "started_at": now,
+        "finished_at": now,
+    }
+    with all_tenants():
+        return SnapshotExecution.objects.create(tenant_id=shop.tenant_id, shop=shop, **(boring | fields))
+
+
+def make_parked(shop: Shop, code: str = "A9", **fields: Any) -> ParkedRecord:
+    now = clock.now()
+    boring = {"kind": "order", "raw": "{}", "reason": "no amount", "parked_at": now, "attempted_at": now}
+    with all_tenants():
+        return ParkedRecord.objects.create(tenant_id=shop.tenant_id, shop=shop, code=code, **(boring | fields))

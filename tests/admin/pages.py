@@ -1,0 +1,75 @@
+"""Every address of the console, and how to find text on a page."""
+
+import html
+import re
+
+from django.urls import reverse
+
+from tests.admin import factories
+
+LISTS = [
+    *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker"),
+    *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "orders_order", "customers_customer"),
+    *("accounts_tenant", "accounts_user", "accounts_membership"),
+]
+DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
+OF_TENANTS = [
+    *("jobs_job", "jobs_failedjob", "shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord"),
+    *("orders_order", "customers_customer", "accounts_tenant", "accounts_user", "accounts_membership"),
+]
+
+
+def listing(name, query=""):
+    return reverse(f"admin:{name}_changelist") + query
+
+
+def detail(name, row):
+    return reverse(f"admin:{name}_change", args=[row.pk])
+
+
+def press(name, row, button):
+    return reverse(f"admin:{name}_{button}", args=[row.pk])
+
+
+def words(response):
+    """Return the page's text without tags, one space between words."""
+    body = re.sub(r"<(script|style)\b.*?</\1>", " ", response.content.decode(), flags=re.DOTALL)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", body)).split())
+
+
+def told(response):
+    """Return the messages that a redirect left behind, as text."""
+    return [re.sub(r"<[^>]+>", "", str(message)) for message in response.context["messages"]]
+
+
+def make_row(name, tenant, mark):
+    """Return a row of `tenant` whose text on its page is `mark`."""
+    if name in {"jobs_job", "jobs_failedjob"}:
+        return factories.make_job("failed", tenant_id=tenant.pk, error_message=mark)
+    if name == "accounts_tenant":
+        type(tenant).objects.filter(pk=tenant.pk).update(name=mark)
+        return tenant
+    if name in {"accounts_user", "accounts_membership"}:
+        user = factories.make_staff(mark, tenants=[tenant], permissions=[])
+        return user if name == "accounts_user" else user.memberships.get()
+    if name == "customers_customer":
+        return factories.make_customer(tenant, mark)
+    shop = factories.make_shop(tenant, mark)
+    made = {
+        "shoptet_shop": lambda: shop,
+        "shoptet_snapshotexecution": lambda: factories.make_execution(shop),
+        "shoptet_parkedrecord": lambda: factories.make_parked(shop),
+        "orders_order": lambda: factories.make_order(shop, full_name=mark),
+    }
+    return made[name]()
+
+
+def make_any(name, tenant, mark="Mark"):
+    """Return a row for any page, also those of no tenant."""
+    if name == "jobs_worker":
+        return factories.make_worker(hostname=mark)
+    if name == "jobs_jobschedule":
+        return factories.make_schedule(mark)
+    if name == "jobs_schedulefiring":
+        return factories.make_firing(factories.make_schedule(mark))
+    return make_row(name, tenant, mark)

@@ -1,0 +1,82 @@
+"""A longer list asks no more questions."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.admin.factories import (
+    make_customer,
+    make_execution,
+    make_firing,
+    make_job,
+    make_order,
+    make_parked,
+    make_schedule,
+    make_shop,
+    make_staff,
+    make_tenant,
+    make_worker,
+)
+from tests.admin.pages import LISTS, listing
+
+MOST = 14  # questions of any list, session and user included
+
+
+def make_nth(name, number):
+    """Make the `number`-th row of a list, as different from the others as rows get."""
+    tenant = make_tenant(f"Tenant {number}")
+    if name in {"jobs_job", "jobs_failedjob"}:
+        return make_job("failed", tenant_id=tenant.pk, fingerprint=f"{number:016}", tags=[f"n:{number}"])
+    if name in {"jobs_jobschedule", "jobs_schedulefiring"}:
+        job = make_job()
+        schedule = make_schedule(f"tests.n{number}", last_job_id=job.pk, last_fired_at=job.created_at)
+        return make_firing(schedule, job_id=job.pk)
+    if name == "jobs_worker":
+        return make_job("running", worker_id=make_worker(hostname=f"box{number}").pk)
+    if name.startswith("accounts"):
+        return make_staff(f"user{number}", tenants=[tenant], permissions=[])
+    shop = make_shop(tenant, f"shop{number}")
+    order = make_order(shop, f"A{number}")
+    make_execution(shop), make_parked(shop)
+    return make_customer(tenant, orders=(order,))
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_asks_as_much_for_three_rows_as_for_one(root, name):
+    counts = []
+    root.get(listing(name))  # what is cached once is not a list's fault
+    for number in range(3):
+        make_nth(name, number)
+        if number in {0, 2}:
+            with CaptureQueriesContext(
+                connection,
+            ) as captured:
+                root.get(listing(name))
+            counts.append(len(captured))
+
+    assert counts[0] == counts[1]
+    assert counts[1] <= MOST
+
+
+def test_the_home_page_asks_as_much_for_three_as_for_one(root):
+    counts = []
+    root.get("/admin/")
+    for number in range(3):
+        for name in ("jobs_job", "jobs_worker", "jobs_jobschedule", "shoptet_shop"):
+            make_nth(name, number)
+        if number in {0, 2}:
+            with CaptureQueriesContext(connection) as captured:
+                root.get("/admin/")
+            counts.append(len(captured))
+
+    assert counts[0] == counts[1]
+
+
+def test_no_list_counts_all_jobs(root):
+    make_job()
+
+    with CaptureQueriesContext(connection) as captured:
+        root.get(listing("jobs_job"))
+
+    counting = [query["sql"] for query in captured if "COUNT(" in query["sql"]]
+    assert [sql for sql in counting if "LIMIT 10000" not in sql] == []
