@@ -78,6 +78,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 
+# Alerts go to ADMINS; EMAIL_URL like smtp+tls://user:password@host:587, else mails are printed to the log.
+ADMINS = [(address, address) for address in env.words("ADMINS")]
+vars().update(Env.email_url_config(env.text("EMAIL_URL", "consolemail://")))
+EMAIL_TIMEOUT = 10
+EMAIL_SUBJECT_PREFIX = "[Backroom] "
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "backroom@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("cs", _("Czech")), ("pl", _("Polish"))]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
