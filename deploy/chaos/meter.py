@@ -14,10 +14,12 @@ from deploy.local.processes import owned_by
 class Meter:
     """Measures a block: a rate means little on a machine that others use, unless one knows how much they used.
 
-    `foreign` is the share of all cores' time that processes other than ours and those of `data` had, 0 to 1.
+    `foreign` is the share of all cores' time that processes other than ours and those of `data` had, 0 to 1;
+    `cpu_seconds` is what ours had.
     """
 
     seconds = 0.0
+    cpu_seconds = 0.0
     foreign = 0.0
 
     def __init__(self, data: Path) -> None:
@@ -32,7 +34,8 @@ class Meter:
         self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
     ) -> None:
         self.seconds = time.monotonic() - self._began_at
-        others = (_busy() - self._busy_before) - (self._own() - self._own_before)
+        self.cpu_seconds = self._own() - self._own_before
+        others = _busy() - self._busy_before - self.cpu_seconds
         self.foreign = min(max(others / (self.seconds * psutil.cpu_count()), 0.0), 1.0)
 
     def _own(self) -> float:

@@ -58,6 +58,10 @@ class Size:
     """After the start of the load, at most."""
     bell_seconds: int
     """After which a bell that nobody answered is rung again."""
+    rate: int
+    """Jobs a second at least, undisturbed and on two cores of one's own; a smoke run only looks for disasters."""
+    send_ms: int
+    """What 99 of 100 sends take at most while Redis is away; the slowest of a smoke run is the machine's fault."""
     control_jobs: int
     flushed_jobs: int
     outage_seconds: float
@@ -83,8 +87,10 @@ SMOKE = Size(
     last_fault_at=22,
     poison=1,
     longest_delay=12,
-    drain_seconds=120,
+    drain_seconds=180,
     bell_seconds=2,
+    rate=150,
+    send_ms=150,
     control_jobs=2_000,
     flushed_jobs=1_000,
     outage_seconds=3,
@@ -111,6 +117,8 @@ FULL = Size(
     longest_delay=60,
     drain_seconds=420,
     bell_seconds=5,
+    rate=500,
+    send_ms=50,
     control_jobs=10_000,
     flushed_jobs=10_000,
     outage_seconds=60,
