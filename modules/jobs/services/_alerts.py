@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +15,7 @@ from modules.jobs.domain import PLATFORM_RULES, AlertKind, Channel, InvalidRule,
 from modules.jobs.events import alert_closed, alert_opened
 from modules.jobs.models import Alert, AlertRule, Streak
 from modules.jobs.registry import all_specs
+from modules.jobs.selectors import QueueState
 from modules.jobs.services._enqueue import enqueue
 from modules.jobs.services._texts import CLOSED, OPENED, alert_lines
 from modules.kernel import clock
@@ -22,9 +23,10 @@ from modules.kernel.secrets import decrypt, encrypt
 
 log = logging.getLogger("backroom.alerts")
 
-SUBJECTS_AT_MOST = 100  # incidents of one rule at a time; more than that is one incident with many names
+SUBJECTS_AT_MOST = 100  # incidents of one rule at a time: a thousand would say no more than a hundred
 NOTIFY_QUEUE = "high"
 
+Params = Mapping[str, Any]
 Findings = Mapping[str, float]
 """What is wrong now: the value by subject."""
 
@@ -52,7 +54,26 @@ def evaluate_alerts(*, now: datetime) -> int:
     Safe to repeat and to run in many processes: a rule is held by one of them, and an open incident is unique.
     A rule whose parameters make no sense is marked and passed over.
     """
-    return sum(_evaluate(key, now=now) for key in AlertRule.objects.order_by("key").values_list("key", flat=True))
+    keys = list(AlertRule.objects.order_by("key").values_list("key", flat=True))
+    look = _Look(now)
+    return sum(_evaluate(key, look) for key in keys)
+
+
+class _Look:
+    """What several rules ask of the ledger, read once."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    @cached_property
+    def ready(self) -> Mapping[str, QueueState]:
+        """Return the ready jobs by queue."""
+        return selectors.ready_jobs()
+
+    @cached_property
+    def served(self) -> set[str]:
+        """Return the queues that a living worker listens to."""
+        return selectors.served_queues(now=self.now)
 
 
 def monitor_queues(queues: Sequence[str], *, most: int, now: datetime) -> dict[str, int]:
@@ -68,7 +89,7 @@ def monitor_queues(queues: Sequence[str], *, most: int, now: datetime) -> dict[s
     return lengths
 
 
-def _evaluate(key: str, *, now: datetime) -> int:
+def _evaluate(key: str, look: _Look) -> int:
     with transaction.atomic():
         rule = AlertRule.objects.select_for_update(skip_locked=True).filter(key=key).first()
         if rule is None or rule.kind == AlertKind.QUEUE_MONITOR:
@@ -79,7 +100,7 @@ def _evaluate(key: str, *, now: datetime) -> int:
             _mark(rule, str(error))
             return 0
         _mark(rule, "")
-        return _reconcile(rule, _find(rule, params, now=now) if rule.watches else {}, now=now)
+        return _reconcile(rule, _find(rule, params, look) if rule.watches else {}, now=look.now)
 
 
 def _mark(rule: AlertRule, problem: str) -> None:
@@ -88,8 +109,8 @@ def _mark(rule: AlertRule, problem: str) -> None:
         rule.save(update_fields=["problem"])
 
 
-def _find(rule: AlertRule, params: Mapping[str, Any], *, now: datetime) -> Findings:
-    found = _FINDERS[AlertKind(rule.kind)](params, now)
+def _find(rule: AlertRule, params: Params, look: _Look) -> Findings:
+    found = _FINDERS[AlertKind(rule.kind)](params, look)
     if only := params["only"]:
         found = {subject: value for subject, value in found.items() if subject.split(" ")[0] in only}
     # Those that are already open come first, so that the limit never closes an incident that goes on.
@@ -197,46 +218,45 @@ def _note(alert: Alert, *, event: str, channel: str, what: str) -> None:
         row.save(update_fields=["notified"])
 
 
-def _failures_in_row(params: Mapping[str, Any], _now: datetime) -> Findings:
+def _failures_in_row(params: Params, _look: _Look) -> Findings:
     # An actor that the code no longer has will not run again, and so could never end its streak.
     actors = [spec.name for spec in all_specs()]
     found = Streak.objects.filter(failures__gte=max(params["times"], 1), actor__in=actors)
     return {row.actor: float(row.failures) for row in found}
 
 
-def _queue_length(params: Mapping[str, Any], _now: datetime) -> Findings:
-    ready = selectors.ready_jobs()
-    return {queue: float(row.count) for queue, row in ready.items() if row.count > params["over"]}
+def _queue_length(params: Params, look: _Look) -> Findings:
+    return {queue: float(row.count) for queue, row in look.ready.items() if row.count > params["over"]}
 
 
-def _queue_wait(params: Mapping[str, Any], now: datetime) -> Findings:
-    waits = {queue: (now - row.oldest_at).total_seconds() for queue, row in selectors.ready_jobs().items()}
+def _queue_wait(params: Params, look: _Look) -> Findings:
+    waits = {queue: (look.now - row.oldest_at).total_seconds() for queue, row in look.ready.items()}
     return {queue: seconds for queue, seconds in waits.items() if seconds > params["seconds"]}
 
 
-def _job_runs_long(params: Mapping[str, Any], now: datetime) -> Findings:
-    before = now - timedelta(seconds=params["seconds"])
+def _job_runs_long(params: Params, look: _Look) -> Findings:
+    before = look.now - timedelta(seconds=params["seconds"])
     found = selectors.long_runs(started_before=before, limit=SUBJECTS_AT_MOST)
-    return {f"{job.actor} {job.id}": (now - job.started_at).total_seconds() for job in found if job.started_at}
+    return {f"{job.actor} {job.id}": (look.now - job.started_at).total_seconds() for job in found if job.started_at}
 
 
-def _schedule_missed(params: Mapping[str, Any], now: datetime) -> Findings:
-    late = {key: lag for key, lag in selectors.schedule_lags(now=now).items() if lag > params["seconds"]}
+def _schedule_missed(params: Params, look: _Look) -> Findings:
+    lags = selectors.schedule_lags(now=look.now)
+    late = {key: lag for key, lag in lags.items() if lag > params["seconds"]}
     return {**dict.fromkeys(selectors.stuck_schedules(), 0.0), **late}
 
 
-def _no_worker(params: Mapping[str, Any], now: datetime) -> Findings:
-    served = selectors.served_queues(now=now)
-    unserved = {queue: row for queue, row in selectors.ready_jobs().items() if queue not in served}
+def _no_worker(params: Params, look: _Look) -> Findings:
+    unserved = {queue: row for queue, row in look.ready.items() if queue not in look.served}
     patience = timedelta(seconds=params["seconds"])
-    return {queue: float(row.count) for queue, row in unserved.items() if now - row.oldest_at > patience}
+    return {queue: float(row.count) for queue, row in unserved.items() if look.now - row.oldest_at > patience}
 
 
-def _quarantined(params: Mapping[str, Any], _now: datetime) -> Findings:
+def _quarantined(params: Params, _look: _Look) -> Findings:
     return {actor: float(count) for actor, count in selectors.quarantined_jobs().items() if count > params["over"]}
 
 
-_FINDERS: Mapping[AlertKind, Callable[[Mapping[str, Any], datetime], Findings]] = {
+_FINDERS: Mapping[AlertKind, Callable[[Params, _Look], Findings]] = {
     AlertKind.FAILURES_IN_ROW: _failures_in_row,
     AlertKind.QUEUE_LENGTH: _queue_length,
     AlertKind.QUEUE_WAIT: _queue_wait,
