@@ -1,0 +1,28 @@
+"""Dramatiq on Redis as it comes; nothing is kept of a job that ended."""
+
+import os
+import sys
+
+import dramatiq
+from dramatiq.brokers.redis import RedisBroker
+
+from tests.benchmarks import work
+
+broker = RedisBroker(url=os.environ["BENCH_REDIS"])
+dramatiq.set_broker(broker)
+WORKERS = [
+    [sys.executable, "-m", "dramatiq", "tests.benchmarks.apps.raw_dramatiq", "--processes", "2", "--threads", "4"]
+]
+
+
+@dramatiq.actor
+def noop(sent_ns):
+    work.do(sent_ns)
+
+
+def prepare():
+    broker.flush_all()
+
+
+def send(sent_ns):
+    noop.send(sent_ns)
