@@ -5,6 +5,9 @@ from django.urls import include, path
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
+from config.api import api
+from modules.jobs import health, metrics
+
 admin.site.index_template = "console/home.html"
 admin.site.index_title = _("Overview")
 
@@ -12,4 +15,9 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch
     path("admin/", admin.site.urls),
+    path("api/v1/", api.urls),
+    path("metrics", metrics.export),
+    path("health/live", health.live),
+    path("health/ready", health.ready),
+    path("health/jobs", health.jobs),
 ]

@@ -5,6 +5,7 @@ from environ import Env
 
 from config import env
 from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
+from config.settings.api import API as _API
 from config.settings.jobs import JOBS  # noqa: F401
 
 BASE_DIR = env.ROOT
@@ -21,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "ninja",  # the API's page of documents from the wheel, nothing from outside
     "modules.jobs",
     "modules.accounts",
     "modules.orders",
@@ -76,6 +78,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 
+# Alerts go to ADMINS; EMAIL_URL like smtp+tls://user:password@host:587, else mails are printed to the log.
+ADMINS = [(address, address) for address in env.words("ADMINS")]
+vars().update(Env.email_url_config(env.text("EMAIL_URL", "consolemail://")))
+EMAIL_TIMEOUT = 10
+EMAIL_SUBJECT_PREFIX = "[Backroom] "
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "backroom@localhost")
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("cs", _("Czech")), ("pl", _("Polish"))]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
@@ -84,6 +94,8 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".static"
+
+API = _API
 
 LOGGING = {
     "version": 1,

@@ -29,4 +29,17 @@ JOBS: dict[str, Any] = {
     # Starts that ended in a killed worker before a job is taken out of service.
     "MAX_CRASHES": env.number("JOBS_MAX_CRASHES", default=3, at_least=1),
     "MAX_ARGUMENT_BYTES": env.number("JOBS_MAX_ARGUMENT_BYTES", default=256 * 1024, at_least=1),
+    # Who may read /metrics and the reasons of /health; without one, only this machine itself.
+    "METRICS_TOKEN": env.text("METRICS_TOKEN", ""),
+    # Beyond these, /health/jobs answers 503.
+    "HEALTH": {
+        "SCHEDULE_LAG_SECONDS": env.number("HEALTH_SCHEDULE_LAG_SECONDS", default=180),
+        "WAIT_SECONDS": env.number("HEALTH_WAIT_SECONDS", default=900),
+        "QUEUE_LENGTH": env.number("HEALTH_QUEUE_LENGTH", default=10_000),
+        "DEAD_LETTERS_PER_HOUR": env.number("HEALTH_DEAD_LETTERS_PER_HOUR", default=50),
+    },
+    # Where alerts go whose rule has no address of its own (Slack's incoming webhooks); the address is the secret.
+    "WEBHOOK_SECRET": env.text("ALERT_WEBHOOK_URL", ""),
+    # Whether a webhook may lead into the own network; off, because an operator's form must not open it.
+    "WEBHOOK_MAY_BE_PRIVATE": env.flag("ALERT_WEBHOOK_MAY_BE_PRIVATE", default=False),
 }

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -54,3 +55,31 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} · {self.tenant} · {self.get_role_display()}"
+
+
+class ApiToken(models.Model):
+    """A program's way in: it acts for one tenant, within its scopes. The secret itself is kept nowhere."""
+
+    class Scope(models.TextChoices):
+        JOBS_READ = "jobs:read", _("Read jobs")
+        JOBS_WRITE = "jobs:write", _("Send, retry and cancel jobs")
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="api_tokens", verbose_name=_("tenant"))
+    name = models.CharField(_("name"), max_length=200, help_text=_("Which program uses it."))
+    prefix = models.CharField(_("prefix"), max_length=12, unique=True, help_text=_("How the token begins."))
+    digest = models.CharField(_("digest"), max_length=64, help_text=_("SHA-256 of the secret's 32 random bytes."))
+    scopes = ArrayField(models.CharField(max_length=30, choices=Scope), verbose_name=_("scopes"))
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    created_by = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("created by")
+    )
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True, help_text=_("To the minute."))
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

@@ -1,8 +1,13 @@
 """Questions about who may see what."""
 
+from datetime import datetime
+
 from django.contrib.auth.models import AnonymousUser
 
-from modules.accounts.models import Membership, Tenant, User
+from modules.accounts.domain import TokenText
+from modules.accounts.models import ApiToken, Membership, Tenant, User
+
+NO_DIGEST = "0" * 64  # compared with when there is no such token, so that the answer takes as long
 
 
 def visible_tenant_ids(user: User | AnonymousUser) -> list[int]:
@@ -16,3 +21,15 @@ def visible_tenant_ids(user: User | AnonymousUser) -> list[int]:
 def get_tenant(*, name: str) -> Tenant:
     """Return the tenant called `name`; raises Tenant.DoesNotExist."""
     return Tenant.objects.get(name=name)
+
+
+def find_token(text: str, *, now: datetime) -> ApiToken | None:
+    """Return the token whose text this is, or None when it is wrong, revoked, expired or its tenant inactive."""
+    held = TokenText.parse(text)
+    if held is None:
+        return None
+    token = ApiToken.objects.filter(prefix=held.prefix, tenant__is_active=True).first()
+    is_proven = held.proves(token.digest if token else NO_DIGEST)
+    if token is None or not is_proven or token.revoked_at:
+        return None
+    return None if token.expires_at and token.expires_at <= now else token

@@ -6,7 +6,7 @@ import dramatiq
 from periodiq import cron
 
 from modules.jobs import services
-from modules.jobs.domain import ENDED, State
+from modules.jobs.domain import ENDED, ExponentialBackoff, State
 from modules.jobs.engine import actor
 from modules.kernel import clock
 
@@ -17,17 +17,34 @@ PRUNE_CHUNK = 10_000
 def tick() -> None:
     """Fire what is due. A plain Dramatiq message: the clock's beat needs no place in the ledger."""
     services.fire_due_schedules(now=clock.now())
+    services.note_tick(now=clock.now())
     services.dispatch()
 
 
 @actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)
 def prune_jobs(*, hours: int = 168, dead_hours: int = 168) -> None:
-    """Delete ended jobs past their keep, one chunk at a time, so that no lock is held for long."""
+    """Delete ended jobs and keyed answers past their keep, one chunk at a time, so that no lock is held for long."""
     lively = [state for state in ENDED if state is not State.FAILED and state is not State.QUARANTINED]
     now = clock.now()
     gone = services.prune(ended_before=now - timedelta(hours=hours), states=lively, limit=PRUNE_CHUNK)
     dead = services.prune(
         ended_before=now - timedelta(hours=dead_hours), states=[State.FAILED, State.QUARANTINED], limit=PRUNE_CHUNK
     )
-    if PRUNE_CHUNK in {gone, dead}:
+    answers = services.prune_answers(now=now, limit=PRUNE_CHUNK)
+    if PRUNE_CHUNK in {gone, dead, answers}:
         prune_jobs.send(hours=hours, dead_hours=dead_hours)
+
+
+@actor(queue_name="high", max_retries=8, backoff=ExponentialBackoff(5, 600), time_limit=clock.MINUTE)
+def notify(*, alert_id: int, event: str, channel: str) -> None:
+    """Tell one channel about an incident; nobody is told twice by a second run."""
+    services.notify(alert_id=alert_id, event=event, channel=channel, now=clock.now())
+
+
+@actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)
+def prune_figures(*, minute_days: int = 30, alert_days: int = 90) -> None:
+    """Forget old minutes and alerts; totals stay for ever."""
+    now = clock.now()
+    services.prune_figures(
+        minutes_before=now - timedelta(days=minute_days), alerts_before=now - timedelta(days=alert_days)
+    )

@@ -1,15 +1,24 @@
-"""The broker, as the ledger sees it: a row of bells. What it loses, the ledger rings again."""
+"""The broker, as the ledger sees it: a row of bells. What it loses, the ledger rings again.
+
+And the webhooks that alerts are sent to, in the form that Slack and those that imitate it take.
+"""
 
 import logging
+import socket
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
+from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol, cast
 from uuid import UUID
 
+import httpx
 import redis
 from dramatiq import get_broker
 from dramatiq.errors import BrokerConnectionError as BrokerError
+
+from modules.jobs.domain import PermanentError
 
 log = logging.getLogger("backroom.jobs")
 
@@ -81,3 +90,100 @@ def lane(queue: str) -> list[str]:
 
 def _broker() -> BellBroker:
     return cast("BellBroker", get_broker())
+
+
+WEBHOOK_SECONDS = 10.0  # for a whole call
+WEBHOOK_ANSWER_BYTES = 64 * 1024
+_PASSING = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS}
+
+
+class WebhookUnavailable(Exception):
+    """The webhook cannot be reached or has no time now; another try may help. Never says the address."""
+
+
+class WebhookRefused(PermanentError):
+    """The webhook's address is wrong or not allowed, or it does not want the message. Never says the address."""
+
+
+def post_webhook(url: str, *, text: str, may_be_private: bool = False) -> None:
+    """Send `text` as Slack's incoming webhooks take it; raises WebhookUnavailable, WebhookRefused.
+
+    Only https, and only to public addresses, unless `may_be_private`: the name is looked up once and that very
+    address is called, so a name that changes its mind leads nowhere else. No redirects, no proxies, at most
+    10 s and 64 KiB. Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
+    """
+    target = _webhook_target(url, may_be_private=may_be_private)
+    addressed = target.copy_with(host=_webhook_address(target, may_be_private=may_be_private))
+    until = time.monotonic() + WEBHOOK_SECONDS
+    try:
+        with (
+            httpx.Client(timeout=WEBHOOK_SECONDS / 2, trust_env=False, follow_redirects=False) as client,
+            client.stream(
+                "POST",
+                addressed,
+                json={"text": text},
+                headers={"Host": target.netloc.decode("ascii")},
+                extensions={"sni_hostname": target.host},
+            ) as response,
+        ):
+            _read_a_little(response, until=until)
+    except httpx.HTTPError as error:
+        raise WebhookUnavailable(f"The webhook gave no answer ({type(error).__name__}).") from None
+    _judge(response.status_code)
+
+
+def _webhook_target(url: str, *, may_be_private: bool) -> httpx.URL:
+    try:
+        target = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        raise WebhookRefused("The webhook's address is not a URL.") from None
+    if target.scheme not in ({"http", "https"} if may_be_private else {"https"}) or not target.host:
+        raise WebhookRefused("A webhook's address starts with https:// and names a host.")
+    return target
+
+
+def _webhook_address(target: httpx.URL, *, may_be_private: bool) -> str:
+    try:
+        found = socket.getaddrinfo(target.host, target.port or 443, type=socket.SOCK_STREAM)
+    except OSError:
+        raise WebhookUnavailable("The webhook's host has no address now.") from None
+    addresses = [str(entry[4][0]) for entry in found]
+    if not may_be_private and not all(is_public(address) for address in addresses):
+        raise WebhookRefused("The webhook leads into a private network; ALERT_WEBHOOK_MAY_BE_PRIVATE would allow it.")
+    return addresses[0]
+
+
+# Forms of IPv6 that carry an IPv4 address or belong to one network, and that `is_global` takes for public.
+_DISGUISES = [
+    ip_network(text) for text in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16", "fec0::/10")
+]
+
+
+def is_public(address: str) -> bool:
+    """Return whether the IP address belongs to the public Internet; False for what is no address."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(found, IPv6Address):
+        if found.ipv4_mapped:
+            return is_public(str(found.ipv4_mapped))
+        if any(found in network for network in _DISGUISES):
+            return False
+    return found.is_global and not found.is_multicast
+
+
+def _read_a_little(response: httpx.Response, *, until: float) -> None:
+    size = 0
+    for chunk in response.iter_raw():
+        size += len(chunk)
+        if size > WEBHOOK_ANSWER_BYTES or time.monotonic() > until:
+            return  # the status has been read; what else it says is of no interest
+
+
+def _judge(status: int) -> None:
+    if HTTPStatus(200) <= status < HTTPStatus(300):
+        return
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PASSING:
+        raise WebhookUnavailable(f"The webhook answered {status}.")
+    raise WebhookRefused(f"The webhook answered {status}.")

@@ -4,3 +4,9 @@ from django.dispatch import Signal
 
 jobs_moved = Signal()
 """Jobs changed state. move: str (a Move's name); jobs: list[MovedJob], at least one."""
+
+alert_opened = Signal()
+"""An incident began. alert_id: int; rule: str (its key); subject: str."""
+
+alert_closed = Signal()
+"""An incident is over. alert_id: int; rule: str (its key); subject: str."""

@@ -5,7 +5,10 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, get_type_hints
+
+from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
 from modules.jobs.domain import Backoff, Schedule
 
@@ -15,7 +18,11 @@ class UnknownActor(LookupError):
 
 
 class InvalidArguments(ValueError):
-    """The arguments do not fit the actor, or cannot be kept as JSON."""
+    """The arguments do not fit the actor, or cannot be kept as JSON; `reason` is for a list by argument."""
+
+    def __init__(self, message: str, *, reason: str = "") -> None:
+        self.reason = reason or message
+        super().__init__(message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,36 +41,96 @@ class ActorSpec:
     unique_until: str = "finish"
     resource: str = ""
     """A name that limits may count, made from the arguments: `shop:{shop_id}`."""
+    api_name: str | None = None
+    """The `type` under which tenants may send it through the REST API; None keeps it inside."""
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """What the actor's code takes."""
+        return inspect.signature(self.fn)
+
+    @cached_property
+    def _types(self) -> dict[str, TypeAdapter[Any]]:
+        """What each annotated argument must look like as JSON; one that nobody can check is not checked."""
+        try:
+            hints = get_type_hints(self.fn)
+        except NameError:
+            return {}
+        found = {name: _checker(hints[name]) for name in self.signature.parameters if name in hints}
+        return {name: checker for name, checker in found.items() if checker}
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments by name, ready for JSON; raises InvalidArguments and says which one is wrong."""
         try:
-            bound = inspect.signature(self.fn).bind(*args, **kwargs)
+            bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
             raise InvalidArguments(f"{self.name}: {error}.") from None
         return {name: self._as_json(name, value) for name, value in bound.arguments.items()}
 
+    def misfits(self, arguments: dict[str, Any]) -> dict[str, str]:
+        """Return what is missing or does not fit, by the argument's name; empty when all is well."""
+        wrong = {}
+        for name, parameter in self.signature.parameters.items():
+            try:
+                if name in arguments:
+                    self._as_json(name, arguments[name])
+                elif parameter.default is parameter.empty:
+                    wrong[name] = "Missing."
+            except InvalidArguments as error:
+                wrong[name] = error.reason
+        return wrong
+
     def resource_of(self, arguments: dict[str, Any]) -> str:
         """Return the name of what a job with these arguments uses together with others, or ""."""
-        parameters = inspect.signature(self.fn).parameters.values()
+        parameters = self.signature.parameters.values()
         defaults = {parameter.name: parameter.default for parameter in parameters}
         return self.resource.format(**{**defaults, **arguments})
 
     def _as_json(self, name: str, value: Any) -> Any:
         try:
-            return _plain(value)
+            text = _json(value)
         except (TypeError, ValueError) as error:
             raise InvalidArguments(
                 f"{self.name}: the argument {name!r} cannot be kept as JSON ({error}); "
-                "send an id, text, a number, a list or a dict."
+                "send an id, text, a number, a list or a dict.",
+                reason=f"Cannot be kept: {error}.",
+            ) from None
+        self._check(name, text)
+        return json.loads(text)
+
+    def _check(self, name: str, text: str) -> None:
+        if name not in self._types:
+            return
+        try:
+            self._types[name].validate_json(text, strict=True)
+        except ValidationError as error:
+            reason = _reason(error)
+            raise InvalidArguments(
+                f"{self.name}: the argument {name!r} does not fit: {reason}", reason=reason
             ) from None
 
 
-def _plain(value: Any) -> Any:
+def _checker(annotation: Any) -> TypeAdapter[Any] | None:
+    try:
+        return TypeAdapter(annotation)
+    except (PydanticSchemaGenerationError, PydanticUserError):
+        return None
+
+
+def _reason(error: ValidationError) -> str:
+    """Return the first thing that is wrong and where inside the argument; never the value, it may be a secret."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    place = "".join(f"[{part!r}]" for part in first["loc"])
+    return f"{first['msg']}{f' at {place}' if place else ''}."
+
+
+def _json(value: Any) -> str:
     text = json.dumps(value, allow_nan=False)
     if "\\u0000" in text:
         raise ValueError("PostgreSQL keeps no NUL character")
-    return json.loads(text)
+    if "\\ud" in text:
+        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+    return text
 
 
 _specs: dict[str, ActorSpec] = {}
@@ -74,6 +141,8 @@ def register(spec: ActorSpec) -> None:
     kinds = {parameter.kind for parameter in inspect.signature(spec.fn).parameters.values()}
     if kinds & {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY}:
         raise TypeError(f"{spec.name}: an actor takes named parameters only, no *args, **kwargs or /.")
+    if any(other.api_name == spec.api_name and other.name != spec.name for other in open_specs()):
+        raise TypeError(f"{spec.name}: another actor is called {spec.api_name!r} in the API already.")
     _specs[spec.name] = spec
 
 
@@ -88,6 +157,31 @@ def get_spec(name: str) -> ActorSpec:
 def all_specs() -> list[ActorSpec]:
     """Return every actor in order of name."""
     return sorted(_specs.values(), key=lambda spec: spec.name)
+
+
+def open_specs() -> list[ActorSpec]:
+    """Return the actors that tenants may send through the API, in order of the API's names."""
+    return sorted((spec for spec in _specs.values() if spec.api_name), key=lambda spec: str(spec.api_name))
+
+
+def get_open_spec(api_name: str) -> ActorSpec:
+    """Return the actor that the API knows by this name (or by its own, if it is open); raises UnknownActor."""
+    for spec in open_specs():
+        if api_name in {spec.api_name, spec.name}:
+            return spec
+    names = ", ".join(str(spec.api_name) for spec in open_specs())
+    raise UnknownActor(f"There is no type {api_name!r}; there are: {names or 'none here'}.")
+
+
+def api_name(actor: str) -> str:
+    """Return what the API calls an actor: its alias, else its own name, also when no code has it any more."""
+    spec = _specs.get(actor)
+    return spec.api_name if spec and spec.api_name else actor
+
+
+def actors_called(name: str) -> list[str]:
+    """Return the actors whose alias or own name this is; the name itself when no code has such an actor."""
+    return [spec.name for spec in open_specs() if spec.api_name == name] or [name]
 
 
 _schedules: dict[str, Schedule] = {}

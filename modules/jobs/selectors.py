@@ -1,16 +1,33 @@
 """Questions to the ledger."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Min, QuerySet
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Now
 
-from modules.jobs.clients import Bell
-from modules.jobs.domain import ALIVE, DEAD_LETTERS, State, next_times
-from modules.jobs.models import Job, JobSchedule
+from modules.jobs import clients
+from modules.jobs.clients import Bell, BrokerDown
+from modules.jobs.domain import ALIVE, DEAD_LETTERS, WAITING, InvalidSchedule, State, next_times
+from modules.jobs.models import (
+    MADE,
+    Alert,
+    Attempt,
+    Bookmark,
+    Job,
+    JobSchedule,
+    Pause,
+    RunTotal,
+    ScheduleFiring,
+    Worker,
+)
 
 
 @dataclass(frozen=True)
@@ -31,13 +48,163 @@ def job_states() -> dict[str, int]:
 
 def queue_figures() -> list[QueueFigures]:
     """Return a row for each queue with unfinished jobs, in order of name."""
-    alive = Job.objects.filter(state__in=ALIVE)
     states: dict[str, Counter[str]] = {}
-    for row in alive.order_by("queue").values("queue", "state").annotate(count=Count("id")):
-        states.setdefault(row["queue"], Counter())[row["state"]] = row["count"]
-    waiting = alive.filter(state=State.QUEUED).order_by().values("queue").annotate(oldest=Min("run_at"))
-    oldest = {row["queue"]: row["oldest"] for row in waiting}
-    return [QueueFigures(queue, dict(counts), oldest.get(queue)) for queue, counts in states.items()]
+    oldest: dict[str, datetime] = {}
+    for row in queue_states():
+        states.setdefault(row.queue, Counter())[row.state] = row.count
+        if row.state == State.QUEUED:
+            oldest[row.queue] = row.oldest_at
+    return [QueueFigures(queue, dict(states[queue]), oldest.get(queue)) for queue in sorted(states)]
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """The unfinished jobs of one queue in one state, and the earliest time at which one of them could start."""
+
+    queue: str
+    state: str
+    count: int
+    oldest_at: datetime
+
+
+_WAITING = ", ".join(f"'{state}'" for state in WAITING)
+
+# Each part is worded as one of the partial indexes, so that ended jobs, however many, are not read.
+_QUEUE_STATES = " UNION ALL ".join(
+    f"SELECT queue, state, count(*) AS jobs, min(run_at) AS oldest FROM jobs_job WHERE {part} GROUP BY queue, state"
+    for part in (
+        f"state = '{State.QUEUED}' AND dispatched_at IS NULL",
+        f"state = '{State.QUEUED}' AND dispatched_at IS NOT NULL",
+        f"state IN ({_WAITING})",
+        f"state = '{State.RUNNING}'",
+    )
+)
+
+
+def queue_states() -> list[QueueState]:
+    """Return a row for each queue and unfinished state that has jobs, in order of queue and state."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT queue, state, sum(jobs), min(oldest) FROM ({_QUEUE_STATES}) AS part GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        return [QueueState(queue, state, int(count), oldest) for queue, state, count, oldest in cursor.fetchall()]
+
+
+def ready_jobs() -> dict[str, QueueState]:
+    """Return, by queue, the jobs that wait for nothing but a worker; queues without any are left out."""
+    return {row.queue: row for row in queue_states() if row.state == State.QUEUED}
+
+
+def living_workers(*, now: datetime) -> list[Worker]:
+    """Return the worker processes whose lease has not run out, in order of start."""
+    return list(Worker.objects.filter(lease_until__gt=now, stopped_at__isnull=True).order_by("started_at", "id"))
+
+
+def workers_by_pool(*, now: datetime) -> dict[str, int]:
+    """Return how many living workers serve at least one queue of each pool of the settings."""
+    workers = living_workers(now=now)
+    pools: dict[str, list[str]] = settings.JOBS["POOLS"]
+    return {
+        name: sum(not set(queues).isdisjoint(worker.queues) for worker in workers) for name, queues in pools.items()
+    }
+
+
+def served_queues(*, now: datetime) -> set[str]:
+    """Return the queues that a living worker listens to."""
+    return {queue for worker in living_workers(now=now) for queue in worker.queues}
+
+
+def schedule_lags(*, now: datetime) -> dict[str, float]:
+    """Return for each schedule that runs by how many seconds its oldest unevaluated time has passed, 0 if none has.
+
+    The scheduler's own minute is in it as `jobs.tick`, once it has ticked. A schedule whose line cannot be
+    followed is left out: it has a problem, not a lag.
+    """
+    lags = {}
+    for schedule in JobSchedule.objects.order_by("key"):
+        with suppress(InvalidSchedule):
+            if schedule.runs:
+                due = upcoming(schedule, after=schedule.evaluated_until, count=1)
+                lags[schedule.key] = max((now - due[0]).total_seconds(), 0.0) if due else 0.0
+    ticked_at = Bookmark.objects.values_list("ticked_at", flat=True).first()
+    if ticked_at is not None:
+        lags["jobs.tick"] = max((now - ticked_at - timedelta(minutes=1)).total_seconds(), 0.0)
+    return lags
+
+
+def stuck_schedules() -> list[str]:
+    """Return the keys of the schedules that should run and cannot, or whose last time was missed, in order."""
+    last = ScheduleFiring.objects.filter(schedule=OuterRef("pk")).order_by("-due_at").values("outcome")[:1]
+    found = JobSchedule.objects.annotate(last=Subquery(last)).order_by("key")
+    return [one.key for one in found if one.runs and (one.problem or one.last == ScheduleFiring.Outcome.MISSED)]
+
+
+def long_runs(*, started_before: datetime, limit: int) -> list[Job]:
+    """Return at most `limit` running jobs that started before then, the oldest first."""
+    return list(Job.objects.filter(state=State.RUNNING, started_at__lt=started_before).order_by("started_at")[:limit])
+
+
+def quarantined_jobs() -> dict[str, int]:
+    """Return how many jobs of each actor are in quarantine; actors without any are left out."""
+    return dict(_by_actor(dead_letters().filter(state=State.QUARANTINED)))
+
+
+def dead_letters_since(since: datetime) -> int:
+    """Return how many jobs became dead letters from `since` on and still are."""
+    return dead_letters().filter(finished_at__gte=since).count()
+
+
+def dead_letters_by_actor() -> dict[str, int]:
+    """Return how many dead letters each actor has; actors without any are left out."""
+    return dict(_by_actor(dead_letters()))
+
+
+def _by_actor(jobs: "QuerySet[Job]") -> Iterable[tuple[str, int]]:
+    return jobs.order_by("actor").values_list("actor").annotate(count=Count("id"))
+
+
+def ledger_imbalance() -> dict[str, int | None]:
+    """Return how many jobs are not where they should be, by what is wrong; all 0 when the dispatcher does its work.
+
+    `abandoned` run in a worker that is dead, `overdue` run past their deadline, `asleep` should have been
+    woken, `unheard` have a bell that is in no lane (None when the broker is away).
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_IMBALANCE, {"seconds": settings.JOBS["BELL_SECONDS"] * 3})
+        abandoned, overdue, asleep = cursor.fetchone()
+    return {"abandoned": abandoned, "overdue": overdue, "asleep": asleep, "unheard": _unheard()}
+
+
+# One dispatcher's pass takes half a second; what is still wrong after some seconds is not being repaired.
+_GRACE = "clock_timestamp() - make_interval(secs => %(seconds)s)"
+_IMBALANCE = f"""SELECT
+    (SELECT count(*) FROM jobs_job WHERE state = '{State.RUNNING}' AND NOT EXISTS (
+        SELECT 1 FROM jobs_worker WHERE jobs_worker.id = worker_id AND lease_until > {_GRACE})),
+    (SELECT count(*) FROM jobs_job WHERE state = '{State.RUNNING}' AND deadline_at < {_GRACE}),
+    (SELECT count(*) FROM jobs_job
+        WHERE state IN ({_WAITING}) AND run_at < {_GRACE})"""
+
+
+def _unheard() -> int | None:
+    rung = Job.objects.filter(state=State.QUEUED, dispatched_at__isnull=False)
+    late = timedelta(seconds=settings.JOBS["BELL_SECONDS"] * 3)
+    stale = rung.filter(dispatched_at__lt=Now() - late).values_list("queue", "id", "fence")[:10_000]
+    rows = list(stale)
+    try:
+        heard = {key for queue in {row[0] for row in rows} for key in clients.lane(queue)}
+    except BrokerDown:
+        return None
+    return sum(f"{job_id}:{fence}" not in heard for _, job_id, fence in rows)
+
+
+def run_totals() -> list[RunTotal]:
+    """Return every counted run since the beginning, a row for each actor, queue and outcome, in that order."""
+    return list(RunTotal.objects.order_by("actor", "queue", "outcome"))
+
+
+def open_alerts() -> "QuerySet[Alert]":
+    """Return the incidents that are not over, with their rules, oldest first."""
+    return Alert.objects.filter(closed_at__isnull=True).select_related("rule").order_by("opened_at", "id")
 
 
 def is_quiet() -> bool:
@@ -53,6 +220,98 @@ def dead_letters() -> "QuerySet[Job]":
 def get_job(job_id: UUID) -> Job:
     """Return the job; raises Job.DoesNotExist."""
     return Job.objects.get(id=job_id)
+
+
+def get_tenant_job(job_id: UUID, *, tenant_id: int) -> Job:
+    """Return the tenant's job; raises Job.DoesNotExist, for another's too."""
+    return Job.objects.get(id=job_id, tenant_id=tenant_id)
+
+
+def tenant_jobs(*, tenant_id: int, before: UUID | None, limit: int, **conditions: Any) -> list[Job]:
+    """Return the tenant's jobs that fulfill the conditions (lookups of Job), newest first, without their payloads.
+
+    A page goes on where `before`, the last id of the page before, ended: jobs that came since shift nothing.
+    """
+    found = Job.objects.filter(tenant_id=tenant_id, **conditions).order_by("-id")
+    if before is not None:
+        found = found.filter(id__lt=before)
+    return list(found.defer("arguments", "result", "checkpoint")[:limit])
+
+
+def attempts(job_id: UUID, *, limit: int) -> list[Attempt]:
+    """Return the newest runs of a job, oldest first, without logs and tracebacks."""
+    newest = Attempt.objects.filter(job_id=job_id).order_by("-number").defer("log", "traceback")[:limit]
+    return list(reversed(newest))
+
+
+@dataclass(frozen=True)
+class ActorFigures:
+    """One actor's jobs of one tenant."""
+
+    actor: str
+    active: int = 0
+    waiting: int = 0
+    delayed: int = 0
+    failed: int = 0
+    """Dead letters now, whatever their age."""
+    failed_today: int = 0
+    """Of those that ended in the last 24 hours."""
+    succeeded_today: int = 0
+    throughput: int = 0
+    """Jobs that succeeded in the last hour."""
+
+    @property
+    def failed_rate(self) -> float:
+        """Return the percentage that failed, of the last 24 hours' jobs; 0 when none ended."""
+        ended = self.failed_today + self.succeeded_today
+        return round(100 * self.failed_today / ended, 1) if ended else 0.0
+
+
+def actor_figures(*, tenant_id: int, now: datetime) -> dict[str, ActorFigures]:
+    """Return the figures of each actor that has jobs of the tenant to count."""
+    dead, succeeded = Q(state__in=DEAD_LETTERS), Q(state=State.SUCCEEDED)
+    today, hour = Q(finished_at__gte=now - timedelta(days=1)), Q(finished_at__gte=now - timedelta(hours=1))
+    alive = Q(finished_at__isnull=True)
+    counts = (
+        Job.objects.filter(alive | today | dead, tenant_id=tenant_id)
+        .order_by()
+        .values("actor")
+        .annotate(
+            active=Count("id", filter=Q(state=State.RUNNING)),
+            waiting=Count("id", filter=Q(state=State.QUEUED)),
+            delayed=Count("id", filter=Q(state__in=WAITING)),
+            failed=Count("id", filter=dead),
+            failed_today=Count("id", filter=dead & today),
+            succeeded_today=Count("id", filter=succeeded & today),
+            throughput=Count("id", filter=succeeded & hour),
+        )
+    )
+    return {row["actor"]: ActorFigures(**row) for row in counts}
+
+
+def paused_gates() -> set[tuple[str, str]]:
+    """Return what is paused: its kind and its value, like ("queue", "low")."""
+    return set(Pause.objects.values_list("kind", "value"))
+
+
+def count_tenant_jobs(*, tenant_id: int) -> int:
+    """Return how many jobs of the tenant the ledger holds."""
+    return Job.objects.filter(tenant_id=tenant_id).count()
+
+
+def has_live_workers(*, now: datetime) -> bool:
+    """Return whether some worker process holds its lease."""
+    return Worker.objects.filter(lease_until__gt=now).exists()
+
+
+def tenant_schedules(*, tenant_id: int) -> "QuerySet[JobSchedule]":
+    """Return the schedules that the tenant made, oldest first."""
+    return JobSchedule.objects.filter(tenant_id=tenant_id, is_declared=False).order_by("id")
+
+
+def get_tenant_schedule(public_id: UUID, *, tenant_id: int) -> JobSchedule:
+    """Return the tenant's schedule; raises JobSchedule.DoesNotExist, for another's too."""
+    return tenant_schedules(tenant_id=tenant_id).get(key=f"{MADE}{public_id}")
 
 
 def upcoming(schedule: JobSchedule, *, after: datetime, count: int) -> list[datetime]:

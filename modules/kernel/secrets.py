@@ -25,7 +25,7 @@ class UnreadableSecret(Exception):
 def mask(value: Any) -> Any:
     """Return a copy of a JSON value in which the value of every key that names a secret is hidden."""
     if isinstance(value, dict):
-        return {key: MASK if _SECRET_KEY.search(str(key)) else mask(inner) for key, inner in value.items()}
+        return {key: MASK if is_secret(str(key)) else mask(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [mask(inner) for inner in value]
     return mask_text(value) if isinstance(value, str) else value
@@ -36,10 +36,20 @@ def mask_text(text: str) -> str:
     return _SECRET_TEXT.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)
 
 
+def is_secret(key: str) -> bool:
+    """Return whether a key's name says that its value is a secret."""
+    return _SECRET_KEY.search(key) is not None
+
+
 def scrub_event(event: Any, _hint: Any) -> Any:
     """Mask a Sentry event; a job's arguments are dropped whole (sentry-sdk 2.75 sends them unasked)."""
     event.get("contexts", {}).pop("dramatiq", None)
     return mask(event)
+
+
+def scrub_breadcrumb(crumb: Any, _hint: Any) -> Any:
+    """Mask one of the steps that Sentry shows before an error; queries and other jobs' errors are dropped."""
+    return None if crumb.get("category") in {"query", "backroom.jobs"} else mask(crumb)
 
 
 def encrypt(plain: str) -> str:

@@ -90,7 +90,7 @@ def test_the_count_of_a_long_list_stops_and_says_so(root, monkeypatch):
     for _ in range(5):
         make_job()
 
-    assert "3+ jobs" in words(root.get(listing("jobs_job")))
+    assert "Jobs: 3+" in words(root.get(listing("jobs_job")))
 
 
 def test_a_job_page_tells_its_life(root):

@@ -129,6 +129,18 @@ def test_a_refused_change_keeps_the_preview_of_what_is_saved(root):
     assert "2026-03-28T02:00:00+00:00" in response.context["preview"][0]["at"]
 
 
+@pytest.mark.parametrize(
+    ("cron", "first"), [("15 6 * * *", "2026-03-28T05:15:00+00:00"), ("61 * * * *", "2026-03-28T03:30:00+00:00")]
+)
+def test_a_mistake_elsewhere_shows_the_runs_of_the_typed_line_or_else_of_the_saved_one(root, cron, first):
+    schedule = make_schedule(cron="30 4 * * *")
+
+    with time_machine.travel(AT_NOON, tick=False):
+        response = root.post(detail("jobs_jobschedule", schedule), form(cron=cron, options="{broken"))
+
+    assert first in response.context["preview"][0]["at"]
+
+
 def test_run_now_sends_the_job_with_the_options_that_count(root):
     schedule = make_schedule(options={"word": "now"})
 

@@ -194,7 +194,7 @@ def test_the_list_tells_each_shops_last_reading_error_and_orders(root, alice):
 
     assert (row.last_reading.pk, row.order_count) == (newest.pk, 2)
     assert "The token is wrong." in words(root.get(listing("shoptet_shop", "?trouble=yes")))
-    assert "0 shops" in words(root.get(listing("shoptet_shop", "?trouble=no")))
+    assert "Shops: 0" in words(root.get(listing("shoptet_shop", "?trouble=no")))
 
 
 def test_an_execution_tells_its_counts_and_its_error(root, alice):

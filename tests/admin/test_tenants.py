@@ -183,3 +183,19 @@ def test_staff_cannot_set_a_colleagues_password(alice, login):
 
     colleague.refresh_from_db()
     assert (response.status_code, colleague.check_password("colleague")) == (403, True)
+
+
+def test_the_search_for_a_person_finds_colleagues_only(viewer, bob):
+    make_staff("stranger", tenants=[bob], permissions=[])
+
+    query = "?app_label=accounts&model_name=membership&field_name=user&term="
+    found = viewer.get(f"/admin/autocomplete/{query}").json()["results"]
+
+    assert [person["text"] for person in found] == ["viewer"]
+
+
+def test_groups_of_permissions_are_for_superusers(alice, login, root):
+    codes = ["auth.add_group", "auth.change_group", "auth.view_group"]
+    client = login(make_staff("climber", tenants=[alice], permissions=codes))
+
+    assert [who.get("/admin/auth/group/add/").status_code for who in (client, root)] == [403, 200]

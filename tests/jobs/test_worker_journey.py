@@ -150,17 +150,19 @@ def test_a_running_job_is_cancelled_at_its_checkpoint():
     assert 5 < job.checkpoint < 200
 
 
-def test_killing_workers_at_random_loses_nothing_and_doubles_no_atomic_effect(rows):
+def test_killing_workers_at_random_loses_nothing_doubles_no_atomic_effect_and_convicts_nobody(rows):
     words = [f"{number:03}" for number in range(400)]
     for word in words:
         write_atomically.send(word=word, seconds=0.02)
-    for target in (40, 100, 180, 260):
-        with WorkerProcess(processes=2) as worker:
-            wait_until(lambda: count("succeeded") >= target, every=0.01)  # noqa: B023 -- used within the round
-            worker.kill_child()
-            worker.process.wait(timeout=20)
-    with WorkerProcess(processes=2):
-        wait_until(lambda: count("succeeded") == 400, seconds=40)
+    # Whoever was hit once runs apart, or four kills could find the same innocent job at work three times.
+    with WorkerProcess(queues="quarantine", threads=1):
+        for target in (40, 100, 180, 260):
+            with WorkerProcess(processes=2) as worker:
+                wait_until(lambda: count("succeeded") >= target, every=0.01)  # noqa: B023 -- used within the round
+                worker.kill_child()
+                worker.process.wait(timeout=20)
+        with WorkerProcess(processes=2):
+            wait_until(lambda: count("succeeded") == 400, seconds=90)
 
     assert rows() == words
     assert Attempt.objects.filter(outcome="crashed").count() > 0

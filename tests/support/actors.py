@@ -84,6 +84,55 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@actor(
+    actor_name="tests.analyze_file",
+    queue_name="normal",
+    max_retries=2,
+    backoff=TableBackoff([0]),
+    api_name="file-analysis",
+)
+def analyze_file(
+    *,
+    tenant_id: int,
+    file_id: str,
+    file_url: str,
+    file_name: str,
+    file_type: str,
+    analysis_options: dict[str, bool] | None = None,
+) -> dict[str, Any]:
+    """Seed 4's file analysis, as far as the API can see it; a file called broken.* fails."""
+    context.progress(1, 4, f"reading {file_name}")
+    context.progress(4, 4, "done")
+    if file_name.startswith("broken."):
+        raise ValueError(f"cannot read {file_url}?token=s3cr3t")
+    return {"tenantId": tenant_id, "fileId": file_id, "accessToken": "s3cr3t"}
+
+
+@actor(actor_name="tests.send_email", queue_name="high", max_retries=4, api_name="email-notification")
+def send_email(*, type: str, recipient_email: str, template_data: dict[str, Any]) -> None:  # noqa: A002 -- seed 4's
+    """Seed 4's e-mail."""
+    effects.append((type, recipient_email, template_data))
+
+
+@actor(actor_name="tests.write_report", queue_name="low", max_retries=2, api_name="report-generation")
+def write_report(*, tenant_id: int, report_type: str, format: str = "pdf") -> None:  # noqa: A002 -- seed 4's
+    """Seed 4's report."""
+    effects.append((tenant_id, report_type, format))
+
+
+@actor(actor_name="tests.calculate_quote", queue_name="normal", max_retries=2, api_name="quote-calculation")
+def calculate_quote(
+    *,
+    quote_id: str,
+    quantity: int = 1,
+    discount: float | None = None,
+    is_express: bool = False,
+    parts: list[str] | None = None,
+) -> None:
+    """Seed 4's quote: one argument of each simple kind."""
+    effects.append(quote_id)
+
+
 def _row(word: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("INSERT INTO tests_effect (word, pid) VALUES (%s, %s)", [word, os.getpid()])

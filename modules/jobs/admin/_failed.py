@@ -1,6 +1,6 @@
 """The dead letters: what failed, how often for the same cause, and the way back."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.contrib.admin import action, display, register
@@ -57,6 +57,7 @@ class FailedJobAdmin(JobScreen):
     list_display = ("job_name", "problem", "cause", "state_badge", "tenant", "attempts", "failed")
     list_filter = (DeadStateFilter, ActorFilter, QueueFilter, TenantFilter, CauseFilter)
     list_before_template = "jobs/failed_causes.html"
+    ordering: ClassVar[tuple[str, ...]] = ("-finished_at", "-id")  # the order of the dead letters' own index
     buttons = ("replay", "discard")
     actions = ("replay_selected", "discard_selected")
 

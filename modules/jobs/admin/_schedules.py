@@ -196,11 +196,7 @@ class JobScheduleAdmin(ConsoleAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Add the runs ahead: of what was typed, where that can be followed, else of what is saved."""
-        form, row = context["adminform"].form, kwargs["obj"]
-        typed = form.cleaned_data if form.is_bound and form.is_valid() else None
-        values = effective(row, typed) if typed is not None else {}
-        cron, zone = values.get("cron", row.effective_cron), values.get("timezone", row.effective_timezone)
-        context["preview"], context["preview_zone"] = preview(cron, zone), zone
+        context["preview"], context["preview_zone"] = _runs_ahead(context["adminform"].form, kwargs["obj"])
         return super().render_change_form(request, context, *args, **kwargs)
 
     @display(description=gettext_lazy("schedule"))
@@ -257,6 +253,17 @@ class JobScheduleAdmin(ConsoleAdmin):
             return
         text = _("%(schedule)s runs now: job %(job)s.") % {"schedule": row.key, "job": short(job_id)}
         messages.success(request, job_link(job_id, text))
+
+
+def _runs_ahead(form: Any, row: JobSchedule) -> tuple[list[dict[str, Any]], str]:
+    """Return the next runs of what was typed and their zone; where that cannot be followed, of what is saved."""
+    saved = JobSchedule.objects.get(pk=row.pk) if form.is_bound else row  # the form has written on the row
+    typed = form.cleaned_data if form.is_bound else {}
+    for changes in (typed, {}):
+        values = effective(row, {"cron": saved.cron, "timezone": saved.timezone, **changes})
+        if ahead := preview(values["cron"], values["timezone"]):
+            break
+    return ahead, values["timezone"]
 
 
 def preview(cron: str, timezone: str) -> list[dict[str, Any]]:

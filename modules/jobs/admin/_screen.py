@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.admin import display
@@ -42,7 +42,7 @@ _ID_PREFIX = re.compile(r"[0-9a-f-]{8,36}", re.IGNORECASE)
 class JobScreen(ReadOnlyAdmin):
     """Jobs in the reader's scope, newest first: the order of the primary key, so that no page sorts."""
 
-    ordering = ("-id",)
+    ordering: ClassVar[tuple[str, ...]] = ("-id",)
     sortable_by = ()
     search_fields = ("id",)
     search_help_text = gettext_lazy("id, actor or tag")

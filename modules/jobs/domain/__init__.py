@@ -37,6 +37,16 @@ from modules.jobs.domain.retries import (
     TableBackoff,
 )
 from modules.jobs.domain.schedules import InvalidSchedule, Schedule, check_times, due_times, next_times
+from modules.jobs.domain.signals import (
+    DURATION_BUCKETS,
+    FAILURES,
+    PLATFORM_RULES,
+    AlertKind,
+    Channel,
+    InvalidRule,
+    Rule,
+    rule_params,
+)
 
 __all__ = [
     "ALIVE",
@@ -44,9 +54,12 @@ __all__ = [
     "CLAIM",
     "DEAD_LETTERS",
     "DISCARD",
+    "DURATION_BUCKETS",
     "ENDED",
     "FAIL",
+    "FAILURES",
     "MOVES",
+    "PLATFORM_RULES",
     "PROMOTE",
     "QUARANTINE",
     "RELEASE",
@@ -57,15 +70,19 @@ __all__ = [
     "STOP",
     "SUCCEED",
     "WAITING",
+    "AlertKind",
     "Backoff",
+    "Channel",
     "CrashedTooOften",
     "ExponentialBackoff",
     "Failure",
+    "InvalidRule",
     "InvalidSchedule",
     "JobCancelled",
     "Move",
     "Outcome",
     "PermanentError",
+    "Rule",
     "RunningJob",
     "Schedule",
     "Snooze",
@@ -76,5 +93,6 @@ __all__ = [
     "due_times",
     "fingerprint",
     "next_times",
+    "rule_params",
     "running_job",
 ]

@@ -48,6 +48,7 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
     resource: str = "",
     notify_shutdown: bool = False,
     actor_name: str | None = None,
+    api_name: str | None = None,
 ) -> Callable[[Callable[P, R]], JobActor[P, R]]:
     """Declare an actor.
 
@@ -57,7 +58,8 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
     together, so they happen exactly once. unique_until: "finish" or "start", how long a `unique_key` holds.
     resource: what it uses together with other jobs, made from its arguments ("shop:{shop_id}"), for limits.
     notify_shutdown: interrupt the code when the worker is told to stop; the job is given back unharmed.
-    actor_name: its lasting name, `<module>.<function>` unless given.
+    actor_name: its lasting name, `<module>.<function>` unless given. api_name: the `type` under which tenants
+    may send it through the REST API, with any arguments that fit but `tenant_id`, which the token decides.
     """
 
     def decorate(fn: Callable[P, R]) -> JobActor[P, R]:
@@ -72,6 +74,7 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
             throws=throws,
             is_atomic=atomic,
             unique_until=unique_until,
+            api_name=api_name,
             resource=resource,
         )
         register(spec)

@@ -14,7 +14,7 @@ from dramatiq.middleware import Shutdown, TimeLimitExceeded
 from modules.jobs import services
 from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, JobCancelled, Outcome, PermanentError, RunningJob, Snooze, running_job
-from modules.jobs.engine import context
+from modules.jobs.engine import context, reports
 from modules.jobs.engine.combiner import Combiner
 from modules.jobs.registry import ActorSpec, InvalidArguments
 from modules.jobs.services import Claim, LostFence, Success
@@ -124,8 +124,11 @@ def _record_error(spec: ActorSpec, job: RunningJob, error: BaseException, notes:
 def _record_failure(spec: ActorSpec, job: RunningJob, error: BaseException, notes: str) -> None:
     failure = Failure.of(error)
     outcome = Outcome.TIMED_OUT if isinstance(error, TimeLimitExceeded) else Outcome.FAILED
-    if isinstance(error, (PermanentError, *spec.throws)) or job.attempt >= job.max_attempts:
+    is_foreseen = isinstance(error, (PermanentError, *spec.throws))
+    if is_foreseen or job.attempt >= job.max_attempts:
         services.fail(job, failure, outcome=outcome, log=notes)
+        if not is_foreseen:
+            reports.report_failure(job, error, failure)
     else:
         services.retry(job, failure, delay=spec.backoff.delay(job.attempt), outcome=outcome, log=notes)
 

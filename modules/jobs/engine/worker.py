@@ -19,6 +19,7 @@ from dramatiq import Broker, Middleware, Worker
 
 from modules.jobs import services
 from modules.jobs.engine import pulse, runner
+from modules.jobs.engine.watch import Watch
 from modules.kernel.ids import uuid7
 
 log = logging.getLogger("backroom.jobs")
@@ -83,18 +84,20 @@ class WorkerLife(Middleware):
             self._pulse.stdin.close()
 
     def _dispatch_forever(self) -> None:
-        watch = _DatabaseWatch()
+        database = _DatabaseWatch()
+        watch = Watch()
         rest = DISPATCH_EVERY_SECONDS
         # Workers start together; the random rest keeps them from asking for the lock in step.
         while not self._stopping.wait(rest * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
                 self._end_if_stuck()
-                done = services.dispatch(may_rescue=watch.is_settled())
+                done = services.dispatch(may_rescue=database.is_settled())
                 rest = DISPATCH_ON_SECONDS if done.rung else DISPATCH_EVERY_SECONDS
                 if runner.worker_id:
                     services.release_strays(worker_id=runner.worker_id, in_hand=list(runner.in_hand))
+                watch.look()
             except (DatabaseError, InterfaceError) as error:
-                watch.lost()
+                database.lost()
                 log.warning("dispatching pauses, the database is away: %s", error)
                 connection.close()
             except Exception:

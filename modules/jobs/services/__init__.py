@@ -1,8 +1,11 @@
 """Every change to the ledger: send, run, dispatch, schedule, control. Other modules call these and no table."""
 
+from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notify, set_webhook, sync_alert_rules
+from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
+from modules.jobs.services._figures import count_runs, note_tick, prune_figures, take_turn
 from modules.jobs.services._gates import Candidate, pause, read_gates, remove_limit, resume, set_limit
 from modules.jobs.services._ledger import Ending, MovedJob, move
 from modules.jobs.services._run import (
@@ -24,39 +27,56 @@ from modules.jobs.services._run import (
 )
 from modules.jobs.services._schedules import (
     change_schedule,
+    create_schedule,
+    delete_schedule,
     fire_due_schedules,
     run_schedule_now,
     schedule_problems,
     sync_schedules,
 )
+from modules.jobs.services._watch import keep_watch
 from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import register_worker, release_strays, retire_worker
 
 __all__ = [
+    "Answer",
     "Candidate",
     "Claim",
     "Ending",
     "JobRequest",
+    "KeyReused",
     "LostFence",
     "MovedJob",
     "Pass",
     "Reason",
+    "StillAnswering",
     "Success",
+    "answer_once",
     "cancel",
     "change_schedule",
     "claim",
     "claim_many",
+    "count_runs",
+    "create_schedule",
+    "delete_schedule",
     "discard",
     "discard_matching",
     "dispatch",
     "enqueue",
     "enqueue_many",
+    "evaluate_alerts",
     "fail",
     "fire_due_schedules",
+    "keep_watch",
     "may_go_on",
+    "monitor_queues",
     "move",
+    "note_tick",
+    "notify",
     "pause",
     "prune",
+    "prune_answers",
+    "prune_figures",
     "read_gates",
     "register_worker",
     "release",
@@ -72,10 +92,13 @@ __all__ = [
     "save_checkpoint",
     "schedule_problems",
     "set_limit",
+    "set_webhook",
     "snooze",
     "stop",
     "succeed",
     "succeed_many",
+    "sync_alert_rules",
     "sync_schedules",
+    "take_turn",
     "why",
 ]

@@ -8,9 +8,10 @@ from uuid import UUID
 from django.db import transaction
 
 from modules.jobs.domain import ALIVE, InvalidSchedule, check_times, due_times
-from modules.jobs.models import Job, JobSchedule, ScheduleFiring
+from modules.jobs.models import MADE, Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor, all_schedules, get_spec
 from modules.jobs.services._enqueue import enqueue
+from modules.kernel.ids import uuid7
 
 ON_TIME = timedelta(minutes=5)  # a run this late was not missed
 CATCH_UP_WINDOW = timedelta(days=7)  # what is older is not caught up, whatever the policy
@@ -33,7 +34,7 @@ def sync_schedules(*, now: datetime) -> int:
         first = {"evaluated_until": now, "overlap": schedule.overlap, "catch_up": schedule.catch_up}
         JobSchedule.objects.update_or_create(key=schedule.key, defaults=defaults, create_defaults={**defaults, **first})
     keys = [schedule.key for schedule in declared]
-    gone = JobSchedule.objects.exclude(key__in=keys)
+    gone = JobSchedule.objects.filter(is_declared=True).exclude(key__in=keys)
     gone.update(default_is_enabled=False, is_enabled=None, problem="No module declares this schedule any more.")
     return len(declared)
 
@@ -59,6 +60,32 @@ def change_schedule(schedule: JobSchedule, *, now: datetime) -> None:
     schedule.evaluated_until = now
     schedule.problem = ""
     schedule.save()
+
+
+def create_schedule(
+    *, tenant_id: int, actor: str, cron: str, timezone: str, options: Mapping[str, Any], now: datetime
+) -> JobSchedule:
+    """Make a tenant's own schedule and return it; no deploy touches it, and its jobs are the tenant's.
+
+    Nothing is checked here but at each firing: ask `schedule_problems` before.
+    """
+    return JobSchedule.objects.create(
+        key=f"{MADE}{uuid7()}",
+        tenant_id=tenant_id,
+        is_declared=False,
+        actor=actor,
+        default_cron=cron,
+        default_timezone=timezone,
+        default_options=dict(options),
+        evaluated_until=now,
+    )
+
+
+def delete_schedule(schedule: JobSchedule) -> None:
+    """Delete a schedule that no module declares; the jobs that it has sent stay. Raises ValueError for others."""
+    if schedule.is_declared:
+        raise ValueError(f"{schedule.key} is declared in code; switch it off instead.")
+    schedule.delete()
 
 
 def run_schedule_now(*, key: str, now: datetime) -> UUID:
@@ -130,7 +157,12 @@ def _fire_due(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> UUID
 
 
 def _fire(schedule: JobSchedule, *, due_at: datetime, now: datetime) -> UUID:
-    job_id = enqueue(schedule.actor, kwargs=schedule.effective_options, tags=[f"schedule:{schedule.key}"])
+    job_id = enqueue(
+        schedule.actor,
+        kwargs=schedule.effective_options,
+        tags=[f"schedule:{schedule.key}"],
+        tenant_id=schedule.tenant_id,
+    )
     _record(schedule, due_at, Outcome.FIRED, now=now, job_id=job_id)
     schedule.last_job_id, schedule.last_fired_at, schedule.problem = job_id, now, ""
     schedule.save(update_fields=["last_job_id", "last_fired_at", "problem"])

@@ -40,6 +40,11 @@ class Step:
     at: datetime | None
     note: Any = ""
 
+    @property
+    def at_text(self) -> str:
+        """Return the time in full, empty for a step to come."""
+        return exact(self.at) if self.at else ""
+
 
 def badge(word: Any, *, icon: str, tone: str, title: str = "") -> SafeString:
     """Return a state as icon, word and color: never color alone."""
@@ -70,15 +75,15 @@ def long_moment(at: datetime | None, *, timezone: str = "") -> SafeString | str:
 def exact(at: datetime, *, timezone: str = "") -> str:
     """Return day, second and zone of a time."""
     local = at.astimezone(ZoneInfo(timezone) if timezone else get_current_timezone())
-    return f"{date_format(local, 'D j N Y H:i:s')} {local:%Z}"
+    pattern = pgettext("date format", "D j N Y H:i:s")
+    return f"{date_format(local, pattern)} {local:%Z}"
 
 
 def minute(at: datetime, *, timezone: str) -> SafeString:
     """Return the weekday, day and minute of a time in `timezone`: what a schedule is exact to."""
-    local = at.astimezone(ZoneInfo(timezone))
-    return format_html(
-        '<time class="bk-nowrap" datetime="{}">{}</time>', at.isoformat(), date_format(local, "D j N H:i")
-    )
+    pattern = pgettext("date format", "D j N H:i")
+    local = date_format(at.astimezone(ZoneInfo(timezone)), pattern)
+    return format_html('<time class="bk-nowrap" datetime="{}">{}</time>', at.isoformat(), local)
 
 
 def _distance(at: datetime, *, now: datetime | None = None) -> str:

@@ -9,7 +9,8 @@ from modules.kernel import clock
 
 
 class Command(BaseCommand):
-    help = "Bring the schedules that the code declares into the database; what operators changed stays."
+    help = "Bring the schedules and alert rules that the code declares into the database; what operators changed stays."
 
     def handle(self, *_args: Any, **_options: Any) -> None:
-        self.stdout.write(f"{services.sync_schedules(now=clock.now())} schedules.")
+        schedules, rules = services.sync_schedules(now=clock.now()), services.sync_alert_rules()
+        self.stdout.write(f"{schedules} schedules, {rules} alert rules.")

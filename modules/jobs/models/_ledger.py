@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from modules.jobs import domain
 from modules.kernel.ids import uuid7
 
+MADE = "made:"  # begins the key of a schedule that no module declares; the rest is its public id
+
 
 class Job(models.Model):
     """One job. Rows are written by `modules.jobs.services` only; a trigger refuses any other change of state."""
@@ -104,6 +106,11 @@ class Job(models.Model):
             models.Index(fields=["worker_id"], condition=Q(state=domain.State.RUNNING), name="jobs_job_running"),
             models.Index(fields=["finished_at"], condition=Q(state__in=domain.DEAD_LETTERS), name="jobs_job_dead"),
             GinIndex(fields=["tags"], condition=~Q(tags=[]), name="jobs_job_tags"),
+            # For the API, which sees one tenant; the platform's own jobs have none and cost nothing here.
+            models.Index(fields=["tenant_id", "id"], condition=Q(tenant_id__isnull=False), name="jobs_job_tenant"),
+            models.Index(
+                fields=["tenant_id", "finished_at"], condition=Q(tenant_id__isnull=False), name="jobs_job_tenant_ended"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -180,6 +187,10 @@ class JobSchedule(models.Model):
         ALL = "all", _("Run each")
 
     key = models.CharField(_("schedule"), max_length=100, unique=True)
+    tenant_id = models.BigIntegerField(_("tenant"), null=True, blank=True, db_index=True)
+    is_declared = models.BooleanField(
+        _("declared"), default=True, editable=False, help_text=_("By a module; a deploy leaves all others alone.")
+    )
     actor = models.CharField(_("actor"), max_length=200)
     description = models.CharField(_("description"), max_length=300, default="", blank=True)
     default_cron = models.CharField(_("default cron"), max_length=100)
@@ -207,6 +218,11 @@ class JobSchedule(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+    @property
+    def public_id(self) -> str:
+        """Return what the API calls a schedule that a tenant made."""
+        return self.key.removeprefix(MADE)
 
     @property
     def effective_cron(self) -> str:
@@ -258,6 +274,27 @@ class ScheduleFiring(models.Model):
 
     def __str__(self) -> str:
         return f"{self.schedule_id} {self.due_at:%Y-%m-%d %H:%M}"
+
+
+class KeyedAnswer(models.Model):
+    """What was answered to a request with an Idempotency-Key, for as long as its sender may ask again."""
+
+    tenant_id = models.BigIntegerField(_("tenant"))
+    key = models.CharField(_("key"), max_length=200)
+    fingerprint = models.CharField(_("request"), max_length=64, help_text=_("SHA-256 of what was asked for."))
+    status = models.SmallIntegerField(_("status"), null=True)
+    location = models.CharField(_("location"), max_length=300, default="")
+    body = models.TextField(_("answer"), default="", help_text=_("JSON, byte for byte."))
+    created_at = models.DateTimeField(_("created"))
+
+    class Meta:
+        verbose_name = _("answer to a keyed request")
+        verbose_name_plural = _("answers to keyed requests")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["tenant_id", "key"], name="jobs_keyed_answer_once")]
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="jobs_keyed_answer_age")]
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.key}"
 
 
 class Gate(models.Model):

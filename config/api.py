@@ -1,0 +1,18 @@
+"""The REST API: which module answers where, and what a token needs there."""
+
+from ninja.openapi.docs import Swagger
+
+from modules.accounts.api import BearerToken, in_tenants_scope, with_rate_limit
+from modules.jobs.api import router as jobs
+from modules.kernel.rest import RestApi
+
+api = RestApi(
+    title="Backroom",
+    version="1",
+    description="Background jobs for one tenant, who is the token's: `Authorization: Bearer br_…`.",
+    urls_namespace="api",
+    docs=Swagger(settings={"validatorUrl": None}),  # the page asks nobody outside
+)
+api.add_decorator(with_rate_limit, mode="view")
+api.add_decorator(in_tenants_scope, mode="operation")
+api.add_router("/jobs", jobs, auth=BearerToken("jobs"), tags=["jobs"])

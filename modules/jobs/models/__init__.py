@@ -1,0 +1,39 @@
+"""The tables: the ledger (`_ledger`), and what is measured and told of it (`_signals`)."""
+
+from modules.jobs.models._ledger import (
+    MADE,
+    Attempt,
+    FailedJob,
+    Gate,
+    Job,
+    JobSchedule,
+    KeyedAnswer,
+    Limit,
+    LimitUse,
+    Pause,
+    ScheduleFiring,
+    Worker,
+)
+from modules.jobs.models._signals import Alert, AlertRule, Bookmark, RunMinute, Runs, RunTotal, Streak
+
+__all__ = [
+    "MADE",
+    "Alert",
+    "AlertRule",
+    "Attempt",
+    "Bookmark",
+    "FailedJob",
+    "Gate",
+    "Job",
+    "JobSchedule",
+    "KeyedAnswer",
+    "Limit",
+    "LimitUse",
+    "Pause",
+    "RunMinute",
+    "RunTotal",
+    "Runs",
+    "ScheduleFiring",
+    "Streak",
+    "Worker",
+]

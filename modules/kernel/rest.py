@@ -1,0 +1,141 @@
+"""The API as one piece: errors as problems, bodies of a bounded size, an OpenAPI file that says so."""
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import path
+from django.urls.resolvers import URLPattern, URLResolver
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.openapi.schema import OpenAPISchema
+from ninja.parser import Parser
+
+from modules.kernel import problems
+from modules.kernel.problems import Problem
+
+log = logging.getLogger("backroom.api")
+
+View = Callable[..., HttpResponse]
+
+
+class RestApi(NinjaAPI):
+    """django-ninja whose every refusal, also of an unknown address or method, is a problem."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(parser=_OnceParser(), **options)
+        for kind, as_problem in _PROBLEMS:
+            self.add_exception_handler(kind, _handler(as_problem))
+        self.add_decorator(_bounded, mode="view")
+
+    @property
+    def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
+        """Return the addresses; whatever else begins like them is answered with a problem too."""
+        patterns, app_name, namespace = super().urls
+        known = [_with_problems(pattern) for pattern in patterns]
+        return [*known, path("<path:rest>", _not_found, name="not-found")], app_name, namespace
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        """Return the OpenAPI file, in which each operation may end in a problem."""
+        schema = super().get_openapi_schema(**options)
+        schema["components"]["schemas"]["Problem"] = problems.SCHEMA
+        answer = {"$ref": "#/components/schemas/Problem"}
+        refused = {"description": "A problem (RFC 9457)", "content": {problems.CONTENT_TYPE: {"schema": answer}}}
+        for operations in schema["paths"].values():
+            for operation in operations.values():
+                operation["responses"]["4XX"] = refused
+        return schema
+
+
+class _OnceParser(Parser):
+    """Refuses a parameter that comes twice: one of the two would be ignored without a word."""
+
+    def parse_querydict(self, data: Any, list_fields: list[str], request: HttpRequest) -> dict[str, Any]:
+        """Return the parameters by name."""
+        twice = [name for name, values in data.lists() if len(values) > 1 and name not in list_fields]
+        if twice:
+            told = _("Given more than once.")
+            raise Problem(422, _("Give each parameter once."), errors=dict.fromkeys(twice, told))
+        return super().parse_querydict(data, list_fields, request)
+
+
+def _handler(as_problem: Callable[[Any], Problem]) -> Callable[[HttpRequest, Any], HttpResponse]:
+    return lambda _request, error: as_problem(error).as_response()
+
+
+def _bounded(run: View) -> View:
+    """Refuse a body over the limit before anything reads it."""
+
+    @wraps(run)
+    def bounded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        limit = settings.API["MAX_BODY_BYTES"]
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or int(length) > limit:
+            return _too_big().as_response()
+        return run(request, **kwargs)
+
+    return bounded
+
+
+def _with_problems(pattern: Any) -> Any:
+    """Let a pattern answer a method that it does not have with a problem."""
+    view = pattern.callback
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response: HttpResponse = view(request, *args, **kwargs)
+        if not isinstance(response, HttpResponseNotAllowed):
+            return response
+        allowed = ", ".join(sorted(response["Allow"].split(", ")))
+        detail = _("This address takes %(methods)s.") % {"methods": allowed}
+        return Problem(405, detail, headers={"Allow": allowed}).as_response()
+
+    pattern.callback = answer
+    return pattern
+
+
+def _not_found(_request: HttpRequest, **_path: str) -> HttpResponse:
+    return Problem(404, _("There is nothing at this address; openapi.json lists all of them.")).as_response()
+
+
+def _too_big(_error: Exception | None = None) -> Problem:
+    limit = settings.API["MAX_BODY_BYTES"]
+    return Problem(413, _("The body is over %(limit)d bytes; store the data and send its id.") % {"limit": limit})
+
+
+def _unauthorized(_error: Exception) -> Problem:
+    detail = _("Send the header Authorization: Bearer with a token that is valid now.")
+    return Problem(401, detail, headers={"WWW-Authenticate": 'Bearer realm="api"'})
+
+
+def _invalid(error: Any) -> Problem:
+    """Return the first fault of each field, by the path that the sender wrote."""
+    faults = {_field(fault["loc"]): fault["msg"] for fault in reversed(error.errors)}
+    return Problem(422, _("Some fields are wrong; correct them and send again."), errors=dict(reversed(faults.items())))
+
+
+def _field(place: tuple[Any, ...]) -> str:
+    # ("body", <parameter's name>, "options", "priority") and ("query", "limit"): only the end is the sender's.
+    parts = place[2:] if place[0] == "body" else place[1:]
+    return ".".join(str(part) for part in parts) or "body"
+
+
+def _unforeseen(error: Exception) -> Problem:
+    log.error("an API request failed", exc_info=error)
+    return Problem(500, _("Something here is broken and has been logged; try again later."))
+
+
+_PROBLEMS: list[tuple[type[Exception], Callable[[Any], Problem]]] = [
+    (Problem, lambda error: error),
+    (AuthenticationError, _unauthorized),
+    (ValidationError, _invalid),
+    (RequestDataTooBig, _too_big),
+    (HttpError, lambda error: Problem(error.status_code, str(error))),
+    (Http404, lambda _error: Problem(404, _("There is no such thing."))),
+    (Exception, _unforeseen),
+]

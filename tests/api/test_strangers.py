@@ -1,0 +1,133 @@
+"""A stranger at each operation that the OpenAPI file names."""
+
+import pytest
+from django.db import connection
+
+from modules.accounts.models import ApiToken
+from modules.jobs import services
+from modules.jobs.models import Job, JobSchedule
+from modules.kernel import clock
+from tests.api.operations import OPERATIONS, WITH_ID, WITHOUT_ID
+from tests.api.within import within
+
+pytestmark = pytest.mark.django_db
+
+MARK = "alice-only"
+
+
+@pytest.fixture
+def place(db):
+    with within() as place:
+        yield place
+
+
+@pytest.fixture
+def alices(alice, force):
+    """Something of Alice's behind every kind of id, each with her mark."""
+    failed = alice.send(data={"fileId": MARK, "fileUrl": MARK, "fileName": MARK, "fileType": "x"}, tags=[MARK])
+    force(failed, "failed", error_type=MARK, error_message=MARK)
+    made = alice.http.post(
+        "/jobs/recurring", json={"type": "report-generation", "data": {"reportType": MARK}, "cron": "0 2 * * *"}
+    )
+    return {"job_id": failed, "recurring_id": made.json()["id"]}
+
+
+def everything():
+    """Return every row that a request may have changed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_jsonb(jobs_job) FROM jobs_job UNION ALL SELECT to_jsonb(s) FROM jobs_jobschedule s")
+        return cursor.fetchall()
+
+
+def test_the_file_names_all_twelve_operations():
+    assert len(OPERATIONS) == 12
+    assert {operation.path for operation in WITH_ID} == {
+        "/jobs/{job_id}",
+        "/jobs/{job_id}/retry",
+        "/jobs/recurring/{recurring_id}",
+    }
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=str)
+def test_what_is_anothers_is_not_there(operation, alices, bob):
+    before = everything()
+
+    answer = operation.call(bob.http, **alices)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+    assert everything() == before
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=str)
+def test_what_is_ones_own_is_there(operation, alices, alice):
+    assert operation.call(alice.http, **alices).status_code in {200, 202, 204, 409}
+
+
+@pytest.mark.parametrize("operation", WITHOUT_ID, ids=str)
+def test_nothing_of_anothers_is_in_an_answer(operation, alices, bob):
+    answer = operation.call(bob.http)
+
+    assert answer.status_code in {200, 201, 202}
+    assert [word for word in (MARK, *alices.values(), "alice") if word in answer.text] == []
+    assert [row["failed"] for row in answer.json().get("metrics", [])] == [0] * len(answer.json().get("metrics", []))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_without_a_token_nothing_opens(operation, alices, nobody):
+    before = everything()
+
+    answer = operation.call(nobody, **alices)
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
+    assert answer.json()["title"] == "Unauthorized"
+    assert everything() == before
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_without_the_scope_nothing_opens(operation, alices, make_caller):
+    needed, other = ("jobs:read", "jobs:write") if operation.method == "GET" else ("jobs:write", "jobs:read")
+    weak = make_caller("Alice", scopes=[other])
+    before = everything()
+
+    answer = operation.call(weak.http, **alices)
+
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == f"This takes the scope {needed}; the token has: {other}."
+    assert everything() == before
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_a_token_that_was_revoked_opens_nothing(operation, alices, alice):
+    ApiToken.objects.filter(tenant=alice.tenant).update(revoked_at="2026-01-01T00:00:00Z")
+
+    assert operation.call(alice.http, **alices).status_code == 401
+
+
+def test_a_unique_key_is_the_tenants_own(alice, bob):
+    theirs = [caller.send(uniqueKey="one") for caller in (alice, alice, bob)]
+
+    assert theirs[0] == theirs[1]
+    assert theirs[1] != theirs[2]
+    assert sorted(Job.objects.values_list("tenant_id", flat=True)) == sorted([alice.tenant.pk, bob.tenant.pk])
+
+
+def test_a_sender_cannot_name_the_tenant(alice, bob):
+    data = {"reportType": "analytics", "tenantId": bob.tenant.pk}
+
+    answer = alice.http.post("/jobs", json={"type": "report-generation", "data": data})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "data.tenantId", "message": "Not known; there are: reportType, format."}
+    ]
+    assert Job.objects.count() == 0
+
+
+def test_a_recurring_jobs_jobs_are_the_tenants(alice, alices):
+    schedule = JobSchedule.objects.get()
+    job_id = services.run_schedule_now(key=schedule.key, now=clock.now())
+
+    job = Job.objects.get(id=job_id)
+    assert (job.tenant_id, job.arguments) == (alice.tenant.pk, {"tenant_id": alice.tenant.pk, "report_type": MARK})
+    assert alice.http.get(f"/jobs/{job_id}").status_code == 200
