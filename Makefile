@@ -19,6 +19,8 @@ test: install ## Run all tests
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) $(ARGS)
 test-chaos: install ## Kill everything under load, 10,000 jobs; ARGS="--size full --seed 1"
 	@$(BIN)/python manage.py jobs_chaos $(ARGS)
+bench: install ## Measure against Dramatiq, Celery, Huey, Procrastinate, django-tasks
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
 check: install ## Check style, types, module borders, settings and migrations
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check

@@ -68,6 +68,25 @@ class Contest:
         self._start_afresh(name)
         return Figures(enqueue, bulk, drain, self._latencies(name))
 
+    def with_old_rows(self, rows: int) -> str:
+        """Return what the ledger's steps take beside `rows` old rows, compared with an empty ledger."""
+        sys.stdout.write(f"{rows:,} old rows ...\n")
+        sys.stdout.flush()
+        empty, full = self._ledger(0), self._ledger(rows)
+        lines = [f"\n{'ms':<18}{'empty':>12}{'old rows':>12}{'ratio':>8}   at most 1.3"]
+        for step, before in empty.items():
+            ratio = full[step] / before
+            verdict = "reached" if ratio <= 1.3 else "MISSED"
+            lines.append(f"{step:<18}{before:>12.2f}{full[step]:>12.2f}{ratio:>8.2f}   {verdict}")
+        return "\n".join(lines)
+
+    def _ledger(self, rows: int) -> dict[str, float]:
+        self._start_afresh(OURS)
+        order = [sys.executable, "-m", "tests.benchmarks.ledger", str(rows)]
+        done = subprocess.run(order, stdout=subprocess.PIPE, text=True, check=True, **self._place(OURS))
+        found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
     def _start_afresh(self, name: str) -> None:
         """Give the contender an empty database and an empty Redis."""
         with psycopg.connect(env.embedded_database_url(self._data), autocommit=True) as connection:
