@@ -17,7 +17,7 @@ from modules.jobs import services
 from modules.jobs.clients import Bell
 from modules.jobs.engine.actor import BELL, JobActor
 
-RING_TIMEOUT = 0.25  # seconds that a web request waits for Redis at most
+RING_TIMEOUT = 0.1  # seconds that a web request waits for Redis at most; a healthy one answers in one hundredth
 HEARTBEAT_TIMEOUT = 30_000  # milliseconds; only tidies Redis, jobs of dead workers are the ledger's business
 MAINTENANCE_CHANCE = 50_000  # of a million commands
 SHORTEST_REST_SECONDS, LONGEST_REST_SECONDS = 0.001, 0.05  # of a consumer whose threads are all busy
