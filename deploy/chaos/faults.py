@@ -17,6 +17,7 @@ from deploy.chaos.plan import Fault, PlannedFault
 from deploy.chaos.rig import SCHEDULERS, WORKERS, Rig
 
 VICTIM_SECONDS = 3  # how long a blow waits for somebody to hit
+PROCESSES = 3  # of a worker at work: the master, the one that runs jobs, and the pulse
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Saboteur:
     def __init__(self, rig: Rig, *, seed: int, log_file: Path, workers: Sequence[str] = WORKERS) -> None:
         self._rig, self._log_file, self._workers = rig, log_file, workers
         self._rng = random.Random(seed + 2)  # noqa: S311 -- a repeatable plan is the purpose
-        self._frozen: dict[float, list[psutil.Process]] = {}
+        self._frozen: dict[str, tuple[PlannedFault, list[psutil.Process]]] = {}
 
     def play(self, plan: Sequence[PlannedFault], *, started_at: float) -> None:
         """Strike every blow of the plan at its time (`started_at` is on time.monotonic's clock) and undo what lasts."""
@@ -66,7 +67,7 @@ class Saboteur:
                 self._rig.hold_redis_down(is_down=False)
                 return f"Redis may come back after {fault.seconds} s"
             case _:
-                return f"goes on: {_signal(self._frozen.pop(fault.at), signal.SIGCONT)}"
+                return f"goes on: {_signal(self._thaw(fault), signal.SIGCONT)}"
 
     def _kill_child(self, _: PlannedFault) -> str:
         self._rig.wait_until(lambda: bool(self._children()), seconds=VICTIM_SECONDS)
@@ -74,10 +75,14 @@ class Saboteur:
         return _signal([self._rng.choice(children)] if children else [], signal.SIGKILL)
 
     def _children(self) -> list[psutil.Process]:
-        return [child for name in self._workers for child in self._rig.worker_children(name)]
+        return [child for name in self._awake() for child in self._rig.worker_children(name)]
+
+    def _awake(self) -> list[str]:
+        """Return the workers that are not frozen: those must live to see that they were given up."""
+        return [name for name in self._workers if name not in self._frozen]
 
     def _kill_tree(self, _: PlannedFault) -> str:
-        return _signal(self._rig.tree(self._rng.choice(self._workers)), signal.SIGKILL)
+        return _signal(self._rig.tree(self._rng.choice(self._awake() or [*self._workers])), signal.SIGKILL)
 
     def _kill_scheduler(self, _: PlannedFault) -> str:
         return _signal(self._rig.tree(self._rng.choice(SCHEDULERS)), signal.SIGKILL)
@@ -101,8 +106,18 @@ class Saboteur:
         return _signal(self._rig.tree("postgres")[:1], signal.SIGQUIT)  # what pg_ctl sends
 
     def _freeze(self, fault: PlannedFault) -> str:
-        self._frozen[fault.at] = self._rig.tree(self._rng.choice(self._workers))
-        return _signal(self._frozen[fault.at], signal.SIGSTOP)
+        self._rig.wait_until(lambda: bool(self._at_work()), seconds=VICTIM_SECONDS)
+        name = self._rng.choice(self._at_work() or [*self._workers])
+        self._frozen[name] = (fault, self._rig.tree(name))
+        return _signal(self._frozen[name][1], signal.SIGSTOP)
+
+    def _at_work(self) -> list[str]:
+        return [name for name in self._awake() if len(self._rig.tree(name)) >= PROCESSES]
+
+    def _thaw(self, fault: PlannedFault) -> list[psutil.Process]:
+        """Return the processes that this fault froze, which are free again."""
+        names = [name for name, (cause, _) in self._frozen.items() if cause is fault]
+        return [process for name in names for process in self._frozen.pop(name)[1]]
 
 
 def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> str:

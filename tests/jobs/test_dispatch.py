@@ -1,9 +1,10 @@
 import threading
+from contextlib import suppress
 from datetime import timedelta
 
 import dramatiq
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -11,7 +12,9 @@ from modules.jobs import clients, services
 from modules.jobs.clients import Bell
 from modules.jobs.engine import runner
 from modules.jobs.models import Attempt, Job, Worker
+from modules.jobs.services import _dispatch
 from tests.support.actors import note
+from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,6 +185,31 @@ def test_two_dispatchers_at_once_do_the_work_once():
 
     assert sum(done.promoted for done in passes) == 1
     assert len(lane()) == 1
+
+
+def test_a_dispatcher_that_freezes_with_the_lock_does_not_stop_the_others(settings):
+    settings.JOBS = {**settings.JOBS, "LEASE_SECONDS": 1}
+    note.send(word="x")
+    forget_bells()
+    age_bells()
+    frozen, over = threading.Event(), threading.Event()
+
+    def freeze():
+        with suppress(DatabaseError), transaction.atomic():
+            assert _dispatch._locked()
+            frozen.set()
+            over.wait(10)
+        connection.close()
+
+    thread = threading.Thread(target=freeze)
+    thread.start()
+    frozen.wait(10)
+    while_frozen = services.dispatch().rung
+    wait_until(lambda: services.dispatch().rung, seconds=5)
+    over.set()
+    thread.join()
+
+    assert (while_frozen, len(lane())) == (0, 1)
 
 
 def test_a_stopping_worker_gives_its_jobs_back_and_is_gone(worker):

@@ -43,8 +43,13 @@ def dispatch(*, may_rescue: bool = True) -> Pass:
 
 
 def _locked() -> bool:
+    """Return whether this process dispatches now; frozen in the middle of it, it loses the lock after a lease."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
+        cursor.execute(
+            """SELECT pg_try_advisory_xact_lock(%s),
+                set_config('idle_in_transaction_session_timeout', %s, TRUE)""",
+            [LOCK, f"{settings.JOBS['LEASE_SECONDS']}s"],
+        )
         return bool(cursor.fetchone()[0])
 
 

@@ -12,7 +12,7 @@ from modules.jobs import services  # noqa: E402
 from tests.benchmarks.apps.backroom_actors import noop  # noqa: E402
 
 _MODULES = ["config.workers", "tests.benchmarks.apps.backroom_actors"]
-_NUMBERS = ["--processes", "2", "--threads", "4", "--queues", "default", "high"]
+_NUMBERS = ["--processes", "2", "--threads", "8", "--queues", "default", "high"]
 WORKERS = [[sys.executable, "-m", "dramatiq", *_MODULES, *_NUMBERS]]
 
 
