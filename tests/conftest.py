@@ -2,6 +2,7 @@
 
 import dramatiq
 import pytest
+from django.db import connection
 
 from modules.jobs import clients
 from modules.jobs.engine.foreground import foreground_worker, work
@@ -34,3 +35,13 @@ def _empty_lanes():
     clients._silent_until = 0.0
     clients._full_until.clear()
     dramatiq.get_broker().bell_client.flushdb()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_flush():
+    """Empty the tables between tests by DELETE: of a few rows it takes a tenth of what TRUNCATE of 40 tables does."""
+    operations = type(connection.ops)
+    former = operations.sql_flush
+    operations.sql_flush = lambda _self, _style, tables, **_options: [f"DELETE FROM {table}" for table in tables]
+    yield
+    operations.sql_flush = former

@@ -127,7 +127,8 @@ def _is_quiet() -> bool:
 
 
 def _every_minute() -> None:
-    """Let something be due each minute while schedulers are killed."""
+    """Let something be due each minute while schedulers are killed, and nothing that no worker here serves."""
+    JobSchedule.objects.update(is_enabled=False)
     JobSchedule.objects.create(
         key=MINUTE,
         actor=MINUTE,

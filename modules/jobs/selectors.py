@@ -73,8 +73,9 @@ _WAITING = ", ".join(f"'{state}'" for state in WAITING)
 _QUEUE_STATES = " UNION ALL ".join(
     f"SELECT queue, state, count(*) AS jobs, min(run_at) AS oldest FROM jobs_job WHERE {part} GROUP BY queue, state"
     for part in (
-        f"state = '{State.QUEUED}' AND dispatched_at IS NULL",
-        f"state = '{State.QUEUED}' AND dispatched_at IS NOT NULL",
+        f"state = '{State.QUEUED}' AND dispatched_at IS NULL AND crashes = 0",
+        f"state = '{State.QUEUED}' AND dispatched_at IS NOT NULL AND crashes = 0",
+        f"state = '{State.QUEUED}' AND crashes > 0",
         f"state IN ({_WAITING})",
         f"state = '{State.RUNNING}'",
     )
@@ -190,8 +191,11 @@ def _unheard() -> int | None:
     late = timedelta(seconds=settings.JOBS["BELL_SECONDS"] * 3)
     stale = rung.filter(dispatched_at__lt=Now() - late).values_list("queue", "id", "fence")[:10_000]
     rows = list(stale)
+    # A job may wait in a lane that is not its queue's: those whose worker died are run apart.
+    pools: dict[str, list[str]] = settings.JOBS["POOLS"]
+    lanes = {queue for queue, _, _ in rows} | {queue for pool in pools.values() for queue in pool} if rows else set()
     try:
-        heard = {key for queue in {row[0] for row in rows} for key in clients.lane(queue)}
+        heard = {key for queue in lanes for key in clients.lane(queue)}
     except BrokerDown:
         return None
     return sum(f"{job_id}:{fence}" not in heard for _, job_id, fence in rows)

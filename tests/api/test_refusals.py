@@ -112,6 +112,7 @@ def test_all_wrong_fields_are_named_at_once(alice):
         ({"tag": "a\0"}, "tag"),
         ({"createdFrom": "2026-01-01"}, "createdFrom"),
         ({"createdTo": "1"}, "createdTo"),
+        ({"stat": "failed"}, "stat"),
     ],
 )
 def test_a_wrong_filter_is_named(alice, params, field):

@@ -72,6 +72,17 @@ def test_nothing_of_anothers_is_in_an_answer(operation, alices, bob):
     assert [row["failed"] for row in answer.json().get("metrics", [])] == [0] * len(answer.json().get("metrics", []))
 
 
+READING = [operation for operation in WITHOUT_ID if operation.method == "GET"]
+
+
+@pytest.mark.parametrize("operation", READING, ids=str)
+def test_what_one_reads_is_the_same_whatever_others_have(operation, bob, request):
+    before = operation.call(bob.http).json()
+    request.getfixturevalue("alices")
+
+    assert operation.call(bob.http).json() == before
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_without_a_token_nothing_opens(operation, alices, nobody):
     before = everything()

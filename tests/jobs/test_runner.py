@@ -60,6 +60,16 @@ def test_a_failing_job_is_tried_as_often_as_its_actor_says_and_then_is_a_dead_le
     assert effects == ["ordinary"] * 3
 
 
+def test_a_secret_in_an_errors_text_is_hidden_in_the_log(drain, effects, caplog):
+    fail.send(kind="permanent", message="GET https://shop.example/?token=c4n4ry answered 401")
+
+    with caplog.at_level("INFO", logger="backroom.jobs"):
+        drain()
+
+    assert "PermanentError: GET https://shop.example/?token=" in caplog.text
+    assert "c4n4ry" not in caplog.text
+
+
 @pytest.mark.parametrize("kind", ["permanent", "throws"])
 def test_an_error_that_no_retry_can_help_goes_straight_to_the_dead_letters(drain, effects, kind):
     fail.send(kind=kind)

@@ -7,6 +7,7 @@ import dramatiq
 import psutil
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from modules.jobs.models import Attempt, Job, Worker
 from tests.support.actors import die, step, write, write_atomically
@@ -34,6 +35,10 @@ def read_rows():
 
 def count(state):
     return Job.objects.filter(state=state).count()
+
+
+def alive():
+    return Worker.objects.filter(stopped_at=None, lease_until__gt=timezone.now()).count()
 
 
 def test_a_worker_runs_what_is_sent(rows):
@@ -158,6 +163,8 @@ def test_killing_workers_at_random_loses_nothing_doubles_no_atomic_effect_and_co
     with WorkerProcess(queues="quarantine", threads=1):
         for target in (40, 100, 180, 260):
             with WorkerProcess(processes=2) as worker:
+                # Dramatiq's master may wait for ever for a child that is told to stop while it boots.
+                wait_until(lambda: alive() == 3)
                 wait_until(lambda: count("succeeded") >= target, every=0.01)  # noqa: B023 -- used within the round
                 worker.kill_child()
                 worker.process.wait(timeout=20)

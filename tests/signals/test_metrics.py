@@ -1,17 +1,19 @@
 import os
+import re
 import subprocess
 import sys
 from datetime import timedelta
 
 import dramatiq
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from modules.jobs import metrics, services
+from modules.jobs import metrics, selectors, services
+from modules.jobs.clients import Bell
 from modules.jobs.engine import runner
 from modules.jobs.models import Attempt, Bookmark, Job, JobSchedule, RunTotal, Worker
 from tests.support.actors import fail, note
@@ -181,6 +183,37 @@ def test_a_bell_that_waits_in_its_lane_is_heard(client):
     Job.objects.update(dispatched_at=timezone.now() - timedelta(minutes=5))
 
     assert imbalance(client)["unheard"] == 0
+
+
+def test_a_bell_of_a_job_that_is_run_apart_is_heard_in_that_lane(client):
+    note.send(word="a")
+    job = Job.objects.get()
+    Job.objects.update(dispatched_at=timezone.now() - timedelta(minutes=5), crashes=1)
+    dramatiq.get_broker().bell_client.flushdb()
+    dramatiq.get_broker().ring([Bell(job.id, job.fence, job.actor, "quarantine")])
+
+    assert imbalance(client)["unheard"] == 0
+
+
+def test_a_queues_length_has_each_ready_job_once(client):
+    for word in ("rung", "not rung", "crashed and rung", "crashed"):
+        note.send(word=word)
+    Job.objects.filter(arguments__word__startswith="crashed").update(crashes=1)
+    Job.objects.filter(arguments__word__in=["not rung", "crashed"]).update(dispatched_at=None)
+
+    assert read(client)["job_queue_length", "default", "queued"] == 4
+
+
+def test_unfinished_jobs_are_found_by_partial_indexes_however_many_have_ended():
+    with connection.cursor() as cursor, transaction.atomic():
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {selectors._QUEUE_STATES}")
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+
+    assert ("Seq Scan" in plan, set(re.findall(r"jobs_job_\w*[a-z]\b", plan))) == (
+        False,
+        {"jobs_job_by_turn", "jobs_job_bell_rung", "jobs_job_crashed", "jobs_job_due", "jobs_job_running"},
+    )
 
 
 def test_gauges_ask_the_ledger_once_in_a_few_seconds(client):

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 
 from modules.jobs.domain import Failure, Move, Outcome, State
 from modules.jobs.events import jobs_moved
+from modules.kernel.secrets import mask_text
 
 log = logging.getLogger("backroom.jobs")
 
@@ -149,7 +150,8 @@ def _moved(row: tuple[Any, ...], returning: tuple[str, ...]) -> MovedJob:
 
 def _announce(kind: Move, moved: list[MovedJob], ending: Ending | None) -> None:
     level = logging.INFO if kind.name in _LOUD else logging.DEBUG
-    error = f" error={ending.failure.error_type}: {ending.failure.error_message}" if ending and ending.failure else ""
+    failure = ending.failure if ending else None
+    error = f" error={failure.error_type}: {mask_text(failure.error_message)}" if failure else ""
     for job in moved:
         log.log(
             logging.WARNING if job.state in {State.FAILED, State.QUARANTINED} else level,

@@ -1,7 +1,8 @@
 """What alerts say to people."""
 
+from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext_noop, override
 
 from modules.jobs.domain import AlertKind
 from modules.jobs.models import Alert
@@ -21,7 +22,12 @@ _TEXTS = {
 
 
 def alert_lines(alert: Alert, *, event: str = OPENED) -> tuple[str, str]:
-    """Return a message's subject and its text, in the present language."""
+    """Return a message's subject and its text, in the product's language, whoever caused it."""
+    with override(settings.LANGUAGE_CODE):
+        return _lines(alert, event=event)
+
+
+def _lines(alert: Alert, *, event: str) -> tuple[str, str]:
     what = _(_TEXTS[AlertKind(alert.rule.kind)]) % {"subject": alert.subject, "value": alert.last_value}
     title = _("Over: %(what)s") % {"what": what} if event == CLOSED else what
     since = _("Since %(when)s.") % {"when": f"{alert.opened_at:%Y-%m-%d %H:%M} UTC"}
