@@ -53,7 +53,6 @@ def measure() -> dict[str, float]:
         "claim": middle(lambda: running.append(claim(next(waiting)))),
         "succeed": middle(lambda: services.succeed(running.pop())),
         "dispatch": middle(services.dispatch),
-        "is_quiet": middle(selectors.is_quiet, times=10),
         "queue_figures": middle(selectors.queue_figures, times=10),
         "dead_letters": middle(lambda: list(selectors.dead_letters()[:50]), times=10),
         "job_states": middle(selectors.job_states, times=3),
