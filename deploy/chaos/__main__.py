@@ -49,11 +49,11 @@ def _run(size: Size, *, seed: int, artefacts: Path) -> bool:
     with folder.temporary() as data:
         surroundings = environment(data, bell_seconds=size.bell_seconds)
         os.environ.clear()
-        os.environ.update(surroundings)
+        os.environ.update({**surroundings, "LOG_LEVEL": "ERROR"})  # of this process; the others write to a file
         django.setup()
         from deploy.chaos.acceptance import Acceptance  # not above: Django must know its servers first
 
-        return Acceptance(size, seed=seed, data=data, artefacts=artefacts).run()
+        return Acceptance(size, seed=seed, surroundings=surroundings, data=data, artefacts=artefacts).run()
 
 
 if __name__ == "__main__":

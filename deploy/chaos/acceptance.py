@@ -1,11 +1,10 @@
 """The acceptance test from beginning to end: calm parts, then everything at once, then the account."""
 
 import json
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -34,8 +33,9 @@ SHOWN_OFFENDERS = 10  # of each invariant that does not hold
 class Acceptance:
     """One run with one seed; what it leaves to read goes to `artefacts`."""
 
-    def __init__(self, size: Size, *, seed: int, data: Path, artefacts: Path) -> None:
+    def __init__(self, size: Size, *, seed: int, surroundings: Mapping[str, str], data: Path, artefacts: Path) -> None:
         self._size, self._seed, self._data, self._artefacts = size, seed, data, artefacts
+        self._surroundings = surroundings
         self._out = Log(sys.stdout)
         self._faults_file, self._findings = artefacts / "faults.log", artefacts / "clockwork.json"
 
@@ -44,7 +44,9 @@ class Acceptance:
         began_at = time.monotonic()
         self._faults_file.write_text("", encoding="utf-8")
         self._out.say(f"Chaos, {self._size.name}, seed {self._seed}; faults: {self._faults_file}")
-        with rigs.running(self._data, log_file=self._artefacts / "processes.log", surroundings=os.environ) as rig:
+        with rigs.running(
+            self._data, log_file=self._artefacts / "processes.log", surroundings=self._surroundings
+        ) as rig:
             verdicts = self._all(rig)
             text = table(verdicts)
             self._out.say(f"\n{text}\n\nSeed {self._seed}, {time.monotonic() - began_at:.0f} s.")
