@@ -1,7 +1,7 @@
 """Questions to the ledger."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +28,9 @@ from modules.jobs.models import (
     ScheduleFiring,
     Worker,
 )
+from modules.jobs.registry import InvalidArguments, UnknownActor, get_spec
+
+CHUNK = 1_000  # rows that are held in memory at once
 
 
 @dataclass(frozen=True)
@@ -219,6 +222,26 @@ def is_quiet() -> bool:
 def dead_letters() -> "QuerySet[Job]":
     """Return the failed and quarantined jobs, newest first."""
     return Job.objects.filter(state__in=DEAD_LETTERS).order_by("-finished_at", "-id")
+
+
+def newest_jobs(*, limit: int, **conditions: str) -> list[Job]:
+    """Return the newest jobs whose columns have these values."""
+    return list(Job.objects.filter(**conditions).order_by("-id")[:limit])
+
+
+def check_unfinished() -> Iterator[tuple[Job, str]]:
+    """Yield every unfinished job, oldest first, with why this code's actors would refuse it, or ""."""
+    jobs = Job.objects.filter(state__in=ALIVE).only("id", "state", "actor", "arguments").order_by("id")
+    for job in jobs.iterator(chunk_size=CHUNK):
+        yield job, _misfit(job)
+
+
+def _misfit(job: Job) -> str:
+    try:
+        get_spec(job.actor).bind((), job.arguments)
+    except (UnknownActor, InvalidArguments) as error:
+        return str(error.args[0])
+    return ""
 
 
 def get_job(job_id: UUID) -> Job:

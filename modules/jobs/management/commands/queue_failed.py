@@ -20,5 +20,6 @@ class Command(BaseCommand):
             dead = dead.filter(actor=options["actor"])
         for job in dead[: options["limit"]]:
             ended = f"{job.finished_at:%Y-%m-%d %H:%M:%S}" if job.finished_at else ""
-            self.stdout.write(f"{job.id} {ended} {job.state} {job.actor} {job.error_type}: {job.error_message[:200]}")
+            error = f"{job.fingerprint} {job.error_type}: {job.error_message[:200]}"
+            self.stdout.write(f"{job.id} {ended} {job.state} {job.actor} {error}")
         self.stdout.write(f"{dead.count():,} in all")

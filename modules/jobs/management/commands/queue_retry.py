@@ -9,17 +9,20 @@ from modules.jobs import selectors, services
 
 
 class Command(BaseCommand):
-    help = "Run failed and quarantined jobs again: all of them, those of an actor, or the ones named."
+    help = "Run failed and quarantined jobs again: all of them, those of an actor or of one cause, or the ones named."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("jobs", nargs="*", metavar="ID", help="job ids, or the word all")
         parser.add_argument("--actor", help="every dead letter of this actor")
+        parser.add_argument("--fingerprint", help="every dead letter of this cause; `queue_failed` shows it")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        jobs, actor = options["jobs"], options["actor"]
-        if jobs == ["all"] or actor:
-            dead = selectors.dead_letters()
-            replayed = services.replay_matching(dead.filter(actor=actor) if actor else dead)
+        jobs = options["jobs"]
+        wanted = {name: options[name] for name in ("actor", "fingerprint") if options[name]}
+        if jobs and jobs != ["all"] and wanted:
+            raise CommandError("Name jobs, or choose them by --actor and --fingerprint; not both.")
+        if jobs == ["all"] or wanted:
+            replayed = services.replay_matching(selectors.dead_letters().filter(**wanted))
         elif jobs:
             replayed = services.replay([_job_id(text) for text in jobs])
         else:

@@ -1,0 +1,122 @@
+"""What the admin on call types."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from modules.jobs.models import Job
+from tests.support.actors import fail, note
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(*words):
+    out = StringIO()
+    call_command(*words, stdout=out)
+    return out.getvalue()
+
+
+@pytest.fixture
+def dead(drain):
+    """Three dead letters of two causes."""
+    for message in ("the shop is closed", "the shop is closed", "no such order"):
+        fail.send(kind="permanent", message=message)
+    drain()
+    return list(Job.objects.filter(state="failed").order_by("id"))
+
+
+def states():
+    return sorted(Job.objects.values_list("state", flat=True))
+
+
+def test_a_job_is_sent_by_hand_and_runs(drain, effects):
+    job_id = run("job_run", "tests.note", "--args", '{"word": "by hand"}').strip()
+
+    assert drain() == 1
+    assert effects == ["by hand"]
+    assert str(Job.objects.get().id) == job_id
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["tests.nothing"], "jobs_actors"),
+        (["tests.note", "--args", '{"word": 1}'], "'word' does not fit"),
+        (["tests.note", "--args", "{word"], "no JSON"),
+        (["tests.note", "--args", "[1]"], "JSON object"),
+    ],
+)
+def test_a_job_that_cannot_be_sent_says_why_and_sends_nothing(words, error):
+    with pytest.raises(CommandError, match=error):
+        run("job_run", *words)
+
+    assert not Job.objects.exists()
+
+
+def test_the_newest_jobs_come_first_and_only_those_asked_for(dead):
+    note.send(word="waiting")
+
+    listed = [json.loads(line) for line in run("jobs_list", "--json", "--state", "failed", "--limit", "2").splitlines()]
+
+    assert [row["id"] for row in listed] == [str(job.id) for job in reversed(dead[1:])]
+    assert run("jobs_list").splitlines()[0].split()[-2:] == ["default", "tests.note"]
+
+
+def test_dead_letters_of_one_cause_run_again_and_the_others_stay(dead):
+    cause = dead[0].fingerprint
+
+    assert cause in run("queue_failed")
+    assert run("queue_retry", "--fingerprint", cause) == "2 jobs are queued again.\n"
+    assert states() == ["failed", "queued", "queued"]
+
+
+def test_named_jobs_and_a_filter_are_refused_together(dead):
+    with pytest.raises(CommandError, match="not both"):
+        run("queue_retry", str(dead[0].id), "--actor", "tests.fail")
+
+    assert states() == ["failed"] * 3
+
+
+def test_a_forgotten_dead_letter_is_off_the_list_with_its_history_kept(dead):
+    waiting = note.send(word="alive").message_id
+
+    with pytest.raises(CommandError, match="1 of them are no dead letters"):
+        run("queue_forget", str(dead[0].id), waiting)
+
+    assert states() == ["cancelled", "failed", "failed", "queued"]
+    assert dead[0].attempts.count() == 1
+
+
+def test_a_flush_says_first_and_then_discards_what_was_asked_for(dead):
+    assert run("queue_flush", "--dry-run") == "3 would be discarded.\n"
+    assert run("queue_flush", "--actor", "tests.note") == "0 discarded.\n"
+    assert run("queue_flush", "--hours", "1") == "0 discarded.\n"
+    assert states() == ["failed"] * 3
+
+    assert run("queue_flush") == "3 discarded.\n"
+    assert states() == ["cancelled"] * 3
+
+
+def test_a_preflight_names_each_waiting_job_that_the_new_code_would_refuse(dead):
+    fits = note.send(word="fits").message_id
+    renamed, retyped, gone = (note.send(word="old").message_id for _ in range(3))
+    Job.objects.filter(id=renamed).update(arguments={"text": "old"})
+    Job.objects.filter(id=retyped).update(arguments={"word": 7})
+    Job.objects.filter(id=gone).update(actor="tests.removed")
+    out = StringIO()
+
+    with pytest.raises(CommandError, match="job_cancel"):
+        call_command("jobs_preflight", stdout=out)
+
+    said = out.getvalue()
+    assert all(job_id in said for job_id in (renamed, retyped, gone))
+    assert fits not in said
+    assert said.endswith("4 unfinished jobs checked, 3 do not fit.\n")
+
+
+def test_a_preflight_over_fitting_jobs_is_quiet():
+    note.send(word="fits")
+
+    assert run("jobs_preflight") == "1 unfinished jobs checked, 0 do not fit.\n"
