@@ -5,18 +5,20 @@ BIN := .venv/bin
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n / 2 + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-chaos bench check lock clean
+.PHONY: help install run demo test test-journeys test-chaos bench check lock clean
 
 help: ## Show what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: .venv/installed ## Install everything into .venv
 run: install ## Run the product here; its address and login are printed
 	@$(BIN)/python -m deploy.local run
 demo: install ## Import 6,919 orders twice and check every figure
 	@$(BIN)/python -m deploy.local demo
-test: install ## Run all tests
-	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) $(ARGS)
+test: install ## Run the tests
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m "not journey" $(ARGS)
+test-journeys: install ## Run the tests that kill and restart real processes; minutes
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m journey $(ARGS)
 test-chaos: install ## Kill everything under load, 10,000 jobs; ARGS="--size full --seed 1"
 	@$(BIN)/python manage.py jobs_chaos $(ARGS)
 bench: install ## Measure against Dramatiq, Celery, Huey, Procrastinate, django-tasks

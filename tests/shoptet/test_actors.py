@@ -43,6 +43,7 @@ def jobs(actor="shoptet.fetch_new_orders"):
     return Job.objects.filter(actor=actor).order_by("id")
 
 
+@pytest.mark.journey
 def test_the_sample_shop_comes_in_whole_and_every_order_finds_its_customer(drain):
     with SimulatedShop(cdnow.read_orders(), options=Options(bucket_drops=None), currency_code="USD") as simulated:
         connect(simulated)
