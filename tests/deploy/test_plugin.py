@@ -58,7 +58,7 @@ def test_however_pytest_ends_no_server_and_no_folder_is_left(pytest_on, until, n
 
     os.killpg(process.pid, number)  # as a terminal's Ctrl-C does
 
-    until(lambda: owned_by(data) == [] and not data.exists())
+    until(lambda: owned_by(data) == [] and not data.exists(), seconds=60)
 
 
 def test_each_worker_of_a_parallel_run_has_databases_of_its_own(pytest_on, tmp_path):
