@@ -67,6 +67,13 @@ class WorkerLife(Middleware):
         self._pulse = _start_pulse()
         threading.Thread(target=self._dispatch_forever, name="dispatcher", daemon=True).start()
 
+    def after_worker_thread_boot(self, _broker: Broker, _thread: Any) -> None:
+        """Connect each thread now: a thread's first job would else wait for its connection."""
+        try:
+            connection.ensure_connection()
+        except (DatabaseError, InterfaceError) as error:
+            log.warning("a thread connects with its first job, the database is away: %s", error)
+
     def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
         """Leave dispatching to the others; running jobs have until the shutdown timeout."""
         self._stopping.set()
