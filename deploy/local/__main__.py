@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 from config import env
 from deploy.local import folder, servers
@@ -31,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     alone = actions.add_parser("servers", help="run a command beside PostgreSQL and Redis, then stop them")
     alone.add_argument("--ephemeral", action="store_true", help="quick and forgetful, for tests")
+    alone.add_argument("--rabbitmq", action="store_true", help="RabbitMQ as the broker, from Debian's rabbitmq-server")
     alone.add_argument("command", nargs="+", metavar="CMD", help="after --, with its arguments")
     alone.set_defaults(action=_servers)
     run = actions.add_parser("run", help="the whole product with its logs, until Ctrl-C")
@@ -57,21 +58,24 @@ def _servers(options: argparse.Namespace) -> int:
         data = stack.enter_context(folder.temporary()) if options.ephemeral else env.data_dir()
         folder.make(data)
         stream = stack.enter_context((data / "servers.log").open("a", encoding="utf-8"))
-        running = servers.running(data=data, log=Log(stream), ephemeral=options.ephemeral)
+        running = servers.running(
+            data=data, log=Log(stream), ephemeral=options.ephemeral, with_rabbitmq=options.rabbitmq
+        )
         try:
             supervisor = stack.enter_context(running)
         except Stopped as stop:
             return 128 + stop.number
-        return _run_beside(supervisor, options.command, data=data)
+        surroundings = servers.environment(data, with_rabbitmq=options.rabbitmq)
+        return _run_beside(supervisor, options.command, surroundings=surroundings)
 
 
-def _run_beside(supervisor: Supervisor, command: list[str], *, data: Path) -> int:
+def _run_beside(supervisor: Supervisor, command: list[str], *, surroundings: Mapping[str, str]) -> int:
     """Run `command` on our terminal; return its exit code as a shell would."""
     parent = os.getpid()
     try:
         process = subprocess.Popen(  # noqa: S603 -- running what the caller typed is the purpose
             command,
-            env=servers.environment(data),
+            env=surroundings,
             preexec_fn=lambda: end_with_parent(signal.SIGTERM, parent=parent),  # noqa: PLW1509 -- one thread
         )
     except OSError as error:

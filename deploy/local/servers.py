@@ -6,18 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config import env
-from deploy.local import folder, postgres, redis
+from deploy.local import folder, postgres, rabbitmq, redis
 from deploy.local.log import Log
 from deploy.local.processes import end_leftovers, server_account
 from deploy.local.supervisor import Supervisor
 
 
 @contextmanager
-def running(*, data: Path, log: Log, ephemeral: bool = False) -> Iterator[Supervisor]:
-    """Hold `data` and keep PostgreSQL and Redis up until the end of the block.
+def running(*, data: Path, log: Log, ephemeral: bool = False, with_rabbitmq: bool = False) -> Iterator[Supervisor]:
+    """Hold `data` and keep PostgreSQL and Redis, if asked RabbitMQ too, up until the end of the block.
 
-    A server whose address is in the environment (DATABASE_URL, REDIS_URL) is not started.
-    `ephemeral` trades durability for speed. Raises UnableToStart.
+    A server whose address is in the environment (DATABASE_URL, REDIS_URL, BROKER_URL for RabbitMQ) is not
+    started. `ephemeral` trades durability for speed. Raises UnableToStart.
     """
     account = server_account()
     owner_id = account.pw_uid if account else os.geteuid()
@@ -30,11 +30,13 @@ def running(*, data: Path, log: Log, ephemeral: bool = False) -> Iterator[Superv
                 programs.append(postgres.program(data=data, sockets=sockets, ephemeral=ephemeral))
             if not os.environ.get("REDIS_URL"):
                 programs.append(redis.program(data=data, sockets=sockets, ephemeral=ephemeral))
+            if with_rabbitmq and not os.environ.get("BROKER_URL"):
+                programs += rabbitmq.programs(data)
             supervisor.start(*programs)
             yield supervisor
 
 
-def environment(data: Path) -> dict[str, str]:
+def environment(data: Path, *, with_rabbitmq: bool = False) -> dict[str, str]:
     """Return our environment and in it the addresses of the servers of `data`."""
     redis_url = os.environ.get("REDIS_URL") or env.embedded_redis_url(data)
     return {
@@ -42,5 +44,5 @@ def environment(data: Path) -> dict[str, str]:
         "BACKROOM_DATA": str(data),
         "DATABASE_URL": os.environ.get("DATABASE_URL") or env.embedded_database_url(data),
         "REDIS_URL": redis_url,
-        "BROKER_URL": os.environ.get("BROKER_URL") or redis_url,
+        "BROKER_URL": os.environ.get("BROKER_URL") or (rabbitmq.url(data) if with_rabbitmq else redis_url),
     }

@@ -204,6 +204,17 @@ def _unheard() -> int | None:
     return sum(f"{job_id}:{fence}" not in heard for _, job_id, fence in rows)
 
 
+def newest_rung(queue: str, *, limit: int, is_apart: bool) -> list[str]:
+    """Return the keys of the queue's bells that rang last and that no worker has answered, the oldest first.
+
+    `is_apart`: it is the queue that runs the crashed jobs of all others.
+    """
+    here = Q(queue=queue) | Q(crashes__gt=0) if is_apart else Q(queue=queue)
+    rung = Job.objects.filter(here, state=State.QUEUED, dispatched_at__isnull=False)
+    newest = rung.order_by("-dispatched_at", "-id").values_list("id", "fence")[:limit]
+    return [f"{job_id}:{fence}" for job_id, fence in reversed(list(newest))]
+
+
 def run_totals() -> list[RunTotal]:
     """Return every counted run since the beginning, a row for each actor, queue and outcome, in that order."""
     return list(RunTotal.objects.order_by("actor", "queue", "outcome"))

@@ -2,7 +2,6 @@
 
 from modules.jobs.engine import context
 from modules.jobs.engine.actor import JobActor, actor
-from modules.jobs.engine.broker import LedgerRedisBroker
 from modules.jobs.engine.worker import WorkerLife
 
-__all__ = ["JobActor", "LedgerRedisBroker", "WorkerLife", "actor", "context"]
+__all__ = ["JobActor", "WorkerLife", "actor", "context"]

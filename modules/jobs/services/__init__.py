@@ -2,6 +2,7 @@
 
 from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notify, set_webhook, sync_alert_rules
 from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
+from modules.jobs.services._bells import QUARANTINE
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
@@ -39,6 +40,7 @@ from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import register_worker, release_strays, retire_worker
 
 __all__ = [
+    "QUARANTINE",
     "Answer",
     "Candidate",
     "Claim",
