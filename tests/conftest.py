@@ -1,12 +1,11 @@
 """What every test may use; nothing here is clever about a module."""
 
-import dramatiq
 import pytest
 from django.db import connection
 
 from modules.jobs import clients
 from modules.jobs.engine.foreground import foreground_worker, work
-from tests.support import actors
+from tests.support import actors, lanes
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def _empty_lanes():
     """Start each test with empty lanes and a broker that nobody gave up on."""
     clients._silent_until = 0.0
     clients._full_until.clear()
-    dramatiq.get_broker().bell_client.flushdb()
+    lanes.empty()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,7 +2,6 @@ import threading
 from contextlib import suppress
 from datetime import timedelta
 
-import dramatiq
 import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.models import F
@@ -13,18 +12,16 @@ from modules.jobs.clients import Bell
 from modules.jobs.engine import runner
 from modules.jobs.models import Attempt, Job, Worker
 from modules.jobs.services import _dispatch
+from tests.support import lanes
 from tests.support.actors import note
+from tests.support.lanes import lane
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def lane(queue="default"):
-    return dramatiq.get_broker().lane(queue)
-
-
 def forget_bells():
-    dramatiq.get_broker().bell_client.flushdb()
+    lanes.empty()
 
 
 def age_bells(seconds=60):

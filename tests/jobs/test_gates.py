@@ -2,7 +2,6 @@ from collections import Counter
 from datetime import timedelta
 from io import StringIO
 
-import dramatiq
 import pytest
 from django.core.management import call_command
 from django.db.models import F
@@ -19,6 +18,7 @@ from modules.jobs.services._bells import with_patience
 from modules.jobs.services._gates import Candidate
 from modules.kernel import clock
 from modules.kernel.ids import uuid7
+from tests.support import lanes
 from tests.support.actors import note, step, use
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -30,7 +30,7 @@ def _fresh_view_of_the_gates():
 
 
 def lane(queue="default"):
-    return [key.partition(":")[0] for key in dramatiq.get_broker().lane(queue)]
+    return [key.partition(":")[0] for key in lanes.lane(queue)]
 
 
 def start(job_id):
@@ -105,7 +105,7 @@ def test_ten_thousand_jobs_behind_a_full_gate_do_not_hide_the_one_behind_them(dj
     services.enqueue_many([services.JobRequest(actor="tests.note", kwargs={"word": "x"}) for _ in range(10_000)])
     free = step.send(steps=1).message_id
     Job.objects.update(dispatched_at=None)
-    dramatiq.get_broker().bell_client.flushdb()
+    lanes.empty()
 
     with django_assert_max_num_queries(25):
         services.dispatch()
@@ -136,7 +136,7 @@ def test_tenants_take_turns_however_many_jobs_one_of_them_sent(settings):
     ]
     services.enqueue_many(requests)
     Job.objects.update(dispatched_at=None)
-    dramatiq.get_broker().bell_client.flushdb()
+    lanes.empty()
 
     services.dispatch()
 
@@ -152,7 +152,7 @@ def test_a_busy_tenant_waits_for_a_newcomer():
         [services.JobRequest(actor="tests.note", kwargs={"word": "x"}, tenant_id=t) for t in (1, 1, 2, 2)]
     )
     Job.objects.filter(id__in=Job.objects.order_by("-id").values("id")[:4]).update(dispatched_at=None)
-    dramatiq.get_broker().bell_client.flushdb()
+    lanes.empty()
 
     services.dispatch()
 
@@ -193,7 +193,7 @@ def test_a_job_whose_worker_died_runs_in_the_quarantine_pool_when_there_is_one(w
     Worker.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     services.dispatch()
     Worker.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
-    dramatiq.get_broker().bell_client.flushdb()
+    lanes.empty()
     Job.objects.update(dispatched_at=F("dispatched_at") - timedelta(minutes=1))
 
     services.dispatch()

@@ -3,13 +3,13 @@
 import os
 import signal
 
-import dramatiq
 import psutil
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from modules.jobs.models import Attempt, Job, Worker
+from tests.support import lanes
 from tests.support.actors import die, step, write, write_atomically
 from tests.support.processes import WorkerProcess, wait_until
 
@@ -97,7 +97,7 @@ def test_a_job_that_kills_its_worker_ends_in_quarantine_and_others_are_run(rows)
 def test_a_flushed_redis_loses_no_job(rows):
     for number in range(300):
         write.send(word=f"{number:03}")
-    dramatiq.get_broker().bell_client.flushall()
+    lanes.empty()
     with WorkerProcess():
         wait_until(lambda: count("succeeded") == 300, seconds=30)
 

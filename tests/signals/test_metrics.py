@@ -16,6 +16,7 @@ from modules.jobs import metrics, selectors, services
 from modules.jobs.clients import Bell
 from modules.jobs.engine import runner
 from modules.jobs.models import Attempt, Bookmark, Job, JobSchedule, RunTotal, Worker
+from tests.support import lanes
 from tests.support.actors import fail, note
 from tests.support.processes import ROOT, _test_database_url
 
@@ -173,7 +174,7 @@ def test_jobs_that_nobody_moves_are_an_imbalance_by_reason(client, worker):
     }
     for word, fields in changes.items():
         Job.objects.filter(arguments__word=word).update(**fields)
-    dramatiq.get_broker().bell_client.flushdb()
+    lanes.empty()
 
     assert imbalance(client) == {"abandoned": 1, "asleep": 1, "overdue": 1, "unheard": 1}
 
@@ -189,7 +190,7 @@ def test_a_bell_of_a_job_that_is_run_apart_is_heard_in_that_lane(client):
     note.send(word="a")
     job = Job.objects.get()
     Job.objects.update(dispatched_at=timezone.now() - timedelta(minutes=5), crashes=1)
-    dramatiq.get_broker().bell_client.flushdb()
+    lanes.empty()
     dramatiq.get_broker().ring([Bell(job.id, job.fence, job.actor, "quarantine")])
 
     assert imbalance(client)["unheard"] == 0
