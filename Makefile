@@ -5,7 +5,7 @@ BIN := .venv/bin
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n / 2 + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-journeys test-chaos bench check lock clean
+.PHONY: help install run demo test test-journeys test-rabbitmq test-chaos bench check lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ test: install ## Run the tests
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m "not journey" $(ARGS)
 test-journeys: install ## Run the tests that kill and restart real processes; minutes
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m journey $(ARGS)
+test-rabbitmq: install ## Run the tests of jobs on RabbitMQ (Debian: apt install rabbitmq-server)
+	@if [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]; then \
+		$(BIN)/python -m pytest --transport rabbitmq tests/jobs tests/signals/test_health.py tests/signals/test_metrics.py $(ARGS); \
+	else echo "Skipped: RabbitMQ is not installed. On Debian and Ubuntu: apt install rabbitmq-server"; fi
 test-chaos: install ## Kill everything under load, 10,000 jobs; ARGS="--size full --seed 1"
 	@$(BIN)/python manage.py jobs_chaos $(ARGS)
 bench: install ## Measure against Dramatiq, Celery, Huey, Procrastinate, django-tasks

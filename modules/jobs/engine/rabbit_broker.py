@@ -43,6 +43,10 @@ class LedgerRabbitBroker(LedgerBroker):
         """Wait a moment for the last bells to leave, and close the connection."""
         self._link.close()
 
+    def get_declared_queues(self) -> set[str]:
+        """Return the names of the known queues."""
+        return self.queues.copy()
+
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> "RabbitConsumer":
         """Return what takes messages out of a queue; raises ConnectionClosed."""
         return RabbitConsumer(self, queue_name, prefetch=prefetch, timeout=timeout)
