@@ -55,3 +55,10 @@ def empty() -> None:
         broker.flush_all()
     else:
         broker.bell_client.flushdb()
+
+
+def is_plain_empty(queue: str = "default") -> bool:
+    """Return whether no message of a plain actor is left, waiting or unacknowledged."""
+    if is_rabbitmq():
+        return entries(queue) == []
+    return dramatiq.get_broker().client.hlen(f"dramatiq:{queue}.msgs") == 0

@@ -16,7 +16,7 @@ from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, JobCancelled, Outcome, PermanentError, RunningJob, Snooze, running_job
 from modules.jobs.engine import context, reports
 from modules.jobs.engine.combiner import Combiner
-from modules.jobs.registry import ActorSpec, InvalidArguments
+from modules.jobs.registry import ActorSpec, InvalidArguments, get_spec
 from modules.jobs.services import Claim, LostFence, Success
 from modules.kernel.tenancy import tenant_scope
 
@@ -43,7 +43,8 @@ def run(spec: ActorSpec, bell: Bell) -> None:
         job = _claim(spec, bell, worker_id=worker_id)
         if job is not None:
             with _in_job(job):
-                _run_claimed(spec, job)
+                # The ledger knows whose job it is; a bell may say anything.
+                _run_claimed(spec if job.actor == spec.name else get_spec(job.actor), job)
     except LostFence as error:
         log.warning("%s", error)
     finally:
