@@ -67,7 +67,7 @@ DATABASES = {
 DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5, **DATABASES["default"].get("OPTIONS", {})}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", env.embedded_redis_url())
-BROKER_URL = env.text("BROKER_URL", REDIS_URL)
+BROKER_URL = env.text("BROKER_URL", REDIS_URL)  # amqp:// for RabbitMQ; config.broker has all transports
 
 AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
