@@ -6,16 +6,18 @@ import signal
 import subprocess
 import sys
 import textwrap
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+import pika
 import psutil
 import psycopg
 import pytest
 from redis import Redis
 
-from deploy.local import folder
+from deploy.local import folder, rabbitmq
 from deploy.local.processes import owned_by, server_account
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -303,3 +305,28 @@ def become(name):
     ).returncode:
         pytest.skip("this interpreter is closed to other users")
     return change
+
+
+@pytest.mark.skipif(not rabbitmq.is_installed(), reason="needs Debian's rabbitmq-server")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_rabbitmq_of_its_own_answers_and_leaves_nothing(data, environment, until, number):
+    tell = "import os; print(os.environ['BROKER_URL'], flush=True); import sys; sys.stdin.read()"
+    launcher = subprocess.Popen(
+        [sys.executable, "-m", "deploy.local", "servers", "--rabbitmq", "--", sys.executable, "-c", tell],
+        cwd=ROOT,
+        env={**environment, "BACKROOM_DATA": str(data)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    address = launcher.stdout.readline().strip()
+    with closing(pika.BlockingConnection(pika.URLParameters(address))) as connection:
+        connection.channel().queue_declare("x", durable=True, arguments={"x-queue-type": "quorum"})
+    ours = owned_by(data)
+    assert {"beam.smp", "epmd", "redis-server", "postgres"} <= {process.name() for process in ours}
+
+    launcher.send_signal(number)
+
+    until(lambda: owned_by(data) == [], seconds=30)
+    until(lambda: not any(process.is_running() for process in ours), seconds=30)
+    launcher.communicate(timeout=15)
