@@ -1,5 +1,6 @@
 """What every test may use; nothing here is clever about a module."""
 
+import dramatiq
 import pytest
 from django.db import connection
 
@@ -34,6 +35,13 @@ def _empty_lanes():
     clients._silent_until = 0.0
     clients._full_until.clear()
     lanes.empty()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_bells():
+    """Wait longer for RabbitMQ than a web request would: tests share their processor with it and with each other."""
+    if lanes.is_rabbitmq():
+        dramatiq.get_broker().ring_seconds = 5.0
 
 
 @pytest.fixture(scope="session", autouse=True)

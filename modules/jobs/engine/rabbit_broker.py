@@ -37,6 +37,7 @@ class LedgerRabbitBroker(LedgerBroker):
         super().__init__(middleware=[SpendBells(), *middleware])
         self.queues = set()
         self.parameters = [_parameters(node) for node in url.split(";")]
+        self.ring_seconds = RING_TIMEOUT
         self._link = Link(self.parameters)
 
     def close(self) -> None:
@@ -67,7 +68,7 @@ class LedgerRabbitBroker(LedgerBroker):
         entries: dict[str, list[bytes]] = {}
         for bell in bells:
             entries.setdefault(bell.queue, []).append(as_entry(bell).encode())
-        lengths = self._link.ask(partial(_lengths, queues=list(entries)), seconds=RING_TIMEOUT)
+        lengths = self._link.ask(partial(_lengths, queues=list(entries)), seconds=self.ring_seconds)
         self._link.tell(partial(_publish, entries=entries))
         return {queue: length + len(entries[queue]) for queue, length in lengths.items()}
 
@@ -77,7 +78,7 @@ class LedgerRabbitBroker(LedgerBroker):
         RabbitMQ tells only how many there are. Queues are first in, first out, so it is the ones rung last;
         a bell that is taken for lost by mistake rings twice, which starts one run.
         """
-        length = self._link.ask(partial(_lengths, queues=[queue]), seconds=RING_TIMEOUT)[queue]
+        length = self._link.ask(partial(_lengths, queues=[queue]), seconds=self.ring_seconds)[queue]
         return selectors.newest_rung(queue, limit=length, is_apart=queue == services.QUARANTINE) if length else []
 
     def flush(self, queue_name: str) -> None:
