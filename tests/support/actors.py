@@ -25,6 +25,12 @@ def note(*, word: str, seconds: float = 0) -> str:
     return word
 
 
+@actor(actor_name="tests.note_from_start", queue_name="default", max_retries=0, unique_until="start")
+def note_from_start(*, word: str) -> None:
+    """Leave a trace; its unique key is free as soon as it runs."""
+    effects.append(word)
+
+
 @actor(actor_name="tests.write", queue_name="default", max_retries=2, backoff=TableBackoff([0]))
 def write(*, word: str, seconds: float = 0) -> None:
     """Leave a row in the table that the test made, before and after a rest."""

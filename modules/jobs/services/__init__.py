@@ -4,10 +4,12 @@ from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notif
 from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
-from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
+from modules.jobs.services._enqueue import JobExists, chain, enqueue, enqueue_many
 from modules.jobs.services._figures import count_runs, note_tick, prune_figures, take_turn
 from modules.jobs.services._gates import Candidate, pause, read_gates, remove_limit, resume, set_limit
 from modules.jobs.services._ledger import Ending, MovedJob, move
+from modules.jobs.services._members import BatchClosed
+from modules.jobs.services._requests import JobRequest
 from modules.jobs.services._run import (
     Claim,
     LostFence,
@@ -40,9 +42,11 @@ from modules.jobs.services._workers import register_worker, release_strays, reti
 
 __all__ = [
     "Answer",
+    "BatchClosed",
     "Candidate",
     "Claim",
     "Ending",
+    "JobExists",
     "JobRequest",
     "KeyReused",
     "LostFence",
@@ -53,6 +57,7 @@ __all__ = [
     "Success",
     "answer_once",
     "cancel",
+    "chain",
     "change_schedule",
     "claim",
     "claim_many",
