@@ -2,6 +2,7 @@
 
 from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notify, set_webhook, sync_alert_rules
 from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
+from modules.jobs.services._batches import OpenBatch, batch, cancel_batch, prune_batches, settle_batches
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobExists, chain, enqueue, enqueue_many
@@ -51,12 +52,15 @@ __all__ = [
     "KeyReused",
     "LostFence",
     "MovedJob",
+    "OpenBatch",
     "Pass",
     "Reason",
     "StillAnswering",
     "Success",
     "answer_once",
+    "batch",
     "cancel",
+    "cancel_batch",
     "chain",
     "change_schedule",
     "claim",
@@ -81,6 +85,7 @@ __all__ = [
     "pause",
     "prune",
     "prune_answers",
+    "prune_batches",
     "prune_figures",
     "read_gates",
     "register_worker",
@@ -98,6 +103,7 @@ __all__ = [
     "schedule_problems",
     "set_limit",
     "set_webhook",
+    "settle_batches",
     "snooze",
     "stop",
     "succeed",

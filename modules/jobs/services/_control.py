@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from modules.jobs import domain
 from modules.jobs.domain import DEAD_LETTERS, State
 from modules.jobs.models import Job
+from modules.jobs.services._batches import reopen_batches
 from modules.jobs.services._ledger import move
 
 CHUNK = 1_000
@@ -29,8 +30,14 @@ def cancel(job_ids: JobIds) -> int:
 
 
 def replay(job_ids: JobIds) -> int:
-    """Run dead letters again from their first attempt; return how many there were. Others are left alone."""
-    return len(move(domain.REPLAY, where="id = ANY(%(ids)s)", params={"ids": _uuids(job_ids)}))
+    """Run dead letters again from their first attempt; return how many there were. Others are left alone.
+
+    A chain goes on where it stopped; a batch that had ended waits for them again.
+    """
+    with transaction.atomic():
+        moved = move(domain.REPLAY, where="id = ANY(%(ids)s)", params={"ids": _uuids(job_ids)})
+        reopen_batches([job.batch_id for job in moved if job.batch_id])
+    return len(moved)
 
 
 def discard(job_ids: JobIds) -> int:
