@@ -23,15 +23,16 @@ def tick() -> None:
 
 @actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)
 def prune_jobs(*, hours: int = 168, dead_hours: int = 168) -> None:
-    """Delete ended jobs and keyed answers past their keep, one chunk at a time, so that no lock is held for long."""
+    """Delete ended jobs, batches and keyed answers past their keep, one chunk at a time: no lock is held for long."""
     lively = [state for state in ENDED if state is not State.FAILED and state is not State.QUARANTINED]
     now = clock.now()
     gone = services.prune(ended_before=now - timedelta(hours=hours), states=lively, limit=PRUNE_CHUNK)
     dead = services.prune(
         ended_before=now - timedelta(hours=dead_hours), states=[State.FAILED, State.QUARANTINED], limit=PRUNE_CHUNK
     )
+    batches = services.prune_batches(ended_before=now - timedelta(hours=hours), limit=PRUNE_CHUNK)
     answers = services.prune_answers(now=now, limit=PRUNE_CHUNK)
-    if PRUNE_CHUNK in {gone, dead, answers}:
+    if PRUNE_CHUNK in {gone, dead, batches, answers}:
         prune_jobs.send(hours=hours, dead_hours=dead_hours)
 
 

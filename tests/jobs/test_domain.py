@@ -31,7 +31,7 @@ def local(times):
 
 
 def test_the_database_allows_exactly_the_steps_of_the_domain():
-    guard = import_module("modules.jobs.migrations.0002_guard_states")
+    guard = import_module("modules.jobs.migrations.0007_batches")
 
     assert sorted(guard.STEPS) == sorted(f"{source}>{target}" for source, target in allowed_steps())
 

@@ -9,6 +9,7 @@ from django.db import connection
 
 from modules.jobs.domain import PermanentError, Snooze, TableBackoff
 from modules.jobs.engine import actor, context
+from modules.jobs.services import batch
 
 effects: list[Any] = []
 
@@ -23,6 +24,12 @@ def note(*, word: str, seconds: float = 0) -> str:
     time.sleep(seconds)
     effects.append(word)
     return word
+
+
+@actor(actor_name="tests.note_from_start", queue_name="default", max_retries=0, unique_until="start")
+def note_from_start(*, word: str) -> None:
+    """Leave a trace; its unique key is free as soon as it runs."""
+    effects.append(word)
 
 
 @actor(actor_name="tests.write", queue_name="default", max_retries=2, backoff=TableBackoff([0]))
@@ -70,6 +77,36 @@ def step(*, steps: int, seconds: float = 0) -> int:
 def send_more(*, word: str) -> None:
     """Send another job from inside this one."""
     note.send(word=word)
+
+
+@actor(actor_name="tests.send_members", queue_name="default", max_retries=0)
+def send_members(*, words: list[str], error: bool = False) -> None:
+    """Send members to the batch of this one."""
+    context.batch().send(*(note.request(word=word) for word in words))
+    if error:
+        raise PermanentError("after the members")
+
+
+@actor(actor_name="tests.note_batch", queue_name="default", max_retries=0)
+def note_batch(*, batch_id: str, word: str) -> None:
+    """Leave a trace of the batch that sent it."""
+    effects.append((word, batch_id))
+
+
+@actor(actor_name="tests.open_batch", queue_name="default", max_retries=0)
+def open_batch(*, words: list[str]) -> None:
+    """Open a batch, as a callback of another one may."""
+    with batch("next", on_finish=note_batch.request_with_options(kwargs={"word": "next"})) as opened:
+        opened.send(*(note.request(word=word) for word in words))
+
+
+@actor(actor_name="tests.fail_once", queue_name="default", max_retries=0)
+def fail_once(*, word: str) -> None:
+    """Fail for good, and do well when it is replayed."""
+    running = context.job()
+    if running.fence == 1:
+        raise PermanentError("the first time")
+    effects.append(word)
 
 
 @actor(actor_name="tests.use", queue_name="default", max_retries=0, resource="shop:{shop_id}")

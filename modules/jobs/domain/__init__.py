@@ -1,5 +1,6 @@
 """The life of a job in pure Python: states, moves, retry policies, errors, schedules."""
 
+from modules.jobs.domain.batches import Callback, Tally, due_callbacks
 from modules.jobs.domain.failures import Failure, fingerprint
 from modules.jobs.domain.life import (
     ALIVE,
@@ -10,9 +11,11 @@ from modules.jobs.domain.life import (
     ENDED,
     FAIL,
     MOVES,
+    POSTPONE,
     PROMOTE,
     QUARANTINE,
     RELEASE,
+    REPLACE,
     REPLAY,
     RESCUE,
     RETRY,
@@ -60,9 +63,11 @@ __all__ = [
     "FAILURES",
     "MOVES",
     "PLATFORM_RULES",
+    "POSTPONE",
     "PROMOTE",
     "QUARANTINE",
     "RELEASE",
+    "REPLACE",
     "REPLAY",
     "RESCUE",
     "RETRY",
@@ -72,6 +77,7 @@ __all__ = [
     "WAITING",
     "AlertKind",
     "Backoff",
+    "Callback",
     "Channel",
     "CrashedTooOften",
     "ExponentialBackoff",
@@ -88,8 +94,10 @@ __all__ = [
     "Snooze",
     "State",
     "TableBackoff",
+    "Tally",
     "allowed_steps",
     "check_times",
+    "due_callbacks",
     "due_times",
     "fingerprint",
     "next_times",

@@ -51,7 +51,9 @@ class Move:
     ends_attempt: bool = False
 
 
-_ENDS = "finished_at = clock_timestamp(), unique_key = NULL"
+_HELD = "unique_expires_at > clock_timestamp()"  # a key for a period outlives the job
+_ENDS = f"finished_at = clock_timestamp(), unique_key = CASE WHEN {_HELD} THEN unique_key END"
+_CANCELS = "finished_at = clock_timestamp(), unique_key = NULL"
 _GIVES_BACK = "dispatched_at = NULL, run_at = clock_timestamp(), attempt = attempt - 1"
 _ERROR = "error_type = %(error_type)s, error_message = %(error_message)s, fingerprint = %(fingerprint)s"
 
@@ -60,9 +62,9 @@ CLAIM = Move(
     name="claimed",
     sources=(State.QUEUED,),
     target=State.RUNNING,
-    assignments="""fence = fence + 1, attempt = attempt + 1, worker_id = batch.worker_id,
+    assignments=f"""fence = fence + 1, attempt = attempt + 1, worker_id = batch.worker_id,
         started_at = clock_timestamp(), deadline_at = clock_timestamp() + make_interval(secs => batch.time_limit),
-        unique_key = CASE WHEN unique_until = 'start' THEN NULL ELSE unique_key END""",
+        unique_key = CASE WHEN unique_until <> 'start' OR {_HELD} THEN unique_key END""",
 )
 SUCCEED = Move(
     name="succeeded",
@@ -109,10 +111,10 @@ CANCEL = Move(
     name="cancelled",
     sources=(State.SCHEDULED, State.QUEUED, State.RETRYING),
     target=State.CANCELLED,
-    assignments=_ENDS,
+    assignments=_CANCELS,
 )
-STOP = Move(name="stopped", sources=(State.RUNNING,), target=State.CANCELLED, assignments=_ENDS, ends_attempt=True)
-DISCARD = Move(name="discarded", sources=DEAD_LETTERS, target=State.CANCELLED, assignments="")
+STOP = Move(name="stopped", sources=(State.RUNNING,), target=State.CANCELLED, assignments=_CANCELS, ends_attempt=True)
+DISCARD = Move(name="discarded", sources=DEAD_LETTERS, target=State.CANCELLED, assignments="unique_key = NULL")
 REPLAY = Move(
     name="replayed",
     sources=DEAD_LETTERS,
@@ -120,15 +122,36 @@ REPLAY = Move(
     assignments="""attempt = 0, crashes = 0, dispatched_at = NULL, finished_at = NULL, run_at = clock_timestamp(),
         cancel_requested_at = NULL""",
 )
+# Another send with the same key takes the row over: as a new job would begin, but for what its worker's deaths say.
+_TAKES_OVER = """arguments = batch.new_arguments, queue = batch.new_queue, priority = batch.new_priority,
+    max_attempts = batch.new_max_attempts, tags = batch.new_tags, resource = batch.new_resource,
+    chain = batch.new_chain, unique_expires_at = clock_timestamp() + make_interval(secs => batch.unique_seconds),
+    run_at = coalesce(batch.due_at, clock_timestamp()), attempt = 0, checkpoint = NULL,
+    progress_done = NULL, progress_total = NULL, progress_message = '',
+    error_type = '', error_message = '', fingerprint = ''"""
+REPLACE = Move(
+    name="replaced",
+    sources=(State.SCHEDULED, State.QUEUED, State.RETRYING),
+    target=State.QUEUED,
+    assignments=f"""{_TAKES_OVER}, dispatched_at = CASE WHEN batch.rings AND crashes = 0 THEN clock_timestamp()
+        WHEN state = 'queued' THEN dispatched_at END""",
+)
+POSTPONE = Move(
+    name="postponed",
+    sources=(State.SCHEDULED, State.QUEUED, State.RETRYING),
+    target=State.SCHEDULED,
+    assignments=f"{_TAKES_OVER}, dispatched_at = NULL",
+)
 MOVES = (
     *(PROMOTE, CLAIM, SUCCEED, RETRY, FAIL, SNOOZE, RELEASE, RESCUE),
-    *(QUARANTINE, CANCEL, STOP, DISCARD, REPLAY),
+    *(QUARANTINE, CANCEL, STOP, DISCARD, REPLAY, REPLACE, POSTPONE),
 )
 
 
 def allowed_steps() -> list[tuple[State, State]]:
-    """Return each (from, to) that some move makes, in a stable order and once."""
-    return sorted({(source, move.target) for move in MOVES for source in move.sources})
+    """Return each (from, to) that some move makes, in a stable order and once; staying is no step."""
+    steps = {(source, move.target) for move in MOVES for source in move.sources}
+    return sorted((source, target) for source, target in steps if source != target)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +167,9 @@ class RunningJob:
     tenant_id: int | None
     arguments: dict[str, Any]
     checkpoint: Any = None
+    batch_id: UUID | None = None
+    chain: tuple[dict[str, Any], ...] = ()
+    """Stored requests of the jobs that this one's success sends, one after another."""
 
 
 running_job: ContextVar[RunningJob | None] = ContextVar("running_job", default=None)

@@ -12,6 +12,7 @@ from modules.jobs.clients import Bell
 from modules.jobs.domain import Backoff, ExponentialBackoff
 from modules.jobs.engine import runner
 from modules.jobs.registry import ActorSpec, register
+from modules.jobs.services import JobRequest
 from modules.kernel import clock
 
 P = ParamSpec("P")
@@ -33,6 +34,16 @@ class JobActor(dramatiq.Actor[P, R]):
         job_id, fence, queue = bell
         runner.run(self.spec, Bell(UUID(job_id), int(fence), self.actor_name, str(queue)))
         return cast("R", None)
+
+    def request(self, *args: P.args, **kwargs: P.kwargs) -> JobRequest:
+        """Return the job as `.send()` would send it, for a chain, a batch or `enqueue_many`."""
+        return JobRequest(actor=self.spec.name, args=args, kwargs=kwargs)
+
+    def request_with_options(
+        self, *, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, **options: Any
+    ) -> JobRequest:
+        """Return the job as `.send_with_options()` would send it; options are those of JobRequest."""
+        return JobRequest(actor=self.spec.name, args=args, kwargs=kwargs or {}, **options)
 
 
 def actor(  # noqa: PLR0913 -- the options of a job are what they are

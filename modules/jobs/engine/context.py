@@ -7,6 +7,7 @@ from uuid import UUID
 
 from modules.jobs import services
 from modules.jobs.domain import JobCancelled, RunningJob, running_job
+from modules.jobs.services import OpenBatch
 from modules.kernel import clock
 
 WRITE_EVERY_SECONDS = 0.5
@@ -30,6 +31,14 @@ def job() -> RunningJob:
     if running is None:
         raise RuntimeError("This code runs outside of a job.")
     return running
+
+
+def batch() -> OpenBatch:
+    """Return the batch that the running job belongs to, to send more members; raises RuntimeError without one."""
+    running = job()
+    if running.batch_id is None:
+        raise RuntimeError("This job belongs to no batch.")
+    return OpenBatch(running.batch_id)
 
 
 def progress(done: int, total: int | None = None, message: str = "") -> None:

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-# Frozen here on purpose: a test compares it with modules.jobs.domain.allowed_steps().
+# Frozen here on purpose; the newest list is in 0007_batches.
 STEPS = """
     scheduled>queued retrying>queued queued>running
     running>succeeded running>retrying running>failed running>scheduled running>queued

@@ -3,6 +3,7 @@
 from modules.jobs.models._ledger import (
     MADE,
     Attempt,
+    Batch,
     FailedJob,
     Gate,
     Job,
@@ -21,6 +22,7 @@ __all__ = [
     "Alert",
     "AlertRule",
     "Attempt",
+    "Batch",
     "Bookmark",
     "FailedJob",
     "Gate",

@@ -49,7 +49,11 @@ class Job(models.Model):
     worker_id = models.UUIDField(_("worker"), null=True, blank=True)
     unique_key = models.CharField(_("unique key"), max_length=300, null=True, blank=True)
     unique_until = models.CharField(_("unique until"), max_length=6, default="finish")
+    unique_expires_at = models.DateTimeField(
+        _("key is held until"), null=True, blank=True, help_text=_("Also when the job has ended before.")
+    )
     batch_id = models.UUIDField(_("batch"), null=True, blank=True)
+    chain = models.JSONField(_("what follows"), null=True, blank=True, help_text=_("Jobs that its success sends."))
     cause_id = models.UUIDField(_("sent by"), null=True, blank=True)
     resource = models.CharField(_("resource"), max_length=200, default="", db_default="", blank=True)
     tags = ArrayField(models.CharField(max_length=200), verbose_name=_("tags"), default=list, blank=True)
@@ -111,6 +115,13 @@ class Job(models.Model):
             models.Index(
                 fields=["tenant_id", "finished_at"], condition=Q(tenant_id__isnull=False), name="jobs_job_tenant_ended"
             ),
+            # Members of batches alone: has the last one ended, and how many are in which state.
+            models.Index(
+                fields=["batch_id", "id"],
+                condition=Q(batch_id__isnull=False, finished_at__isnull=True),
+                name="jobs_job_batch_alive",
+            ),
+            models.Index(fields=["batch_id", "state"], condition=Q(batch_id__isnull=False), name="jobs_job_batch"),
         ]
 
     def __str__(self) -> str:
@@ -150,6 +161,34 @@ class Attempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id} #{self.number}"
+
+
+class Batch(models.Model):
+    """Jobs that belong together, and what is sent when they end. Its members are the jobs that name it."""
+
+    id = models.UUIDField(_("id"), primary_key=True, default=uuid7, editable=False)
+    tenant_id = models.BigIntegerField(_("tenant"), null=True, blank=True)
+    name = models.CharField(_("name"), max_length=200)
+    callbacks = models.JSONField(_("callbacks"), default=dict, help_text=_("Stored requests, by what they wait for."))
+    sent = models.JSONField(_("callbacks sent"), default=dict, help_text=_("Ids of their jobs: each is sent once."))
+    created_at = models.DateTimeField(_("created"))
+    cancelled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
+    finished_at = models.DateTimeField(
+        _("finished"), null=True, blank=True, help_text=_("When every member had ended; a replay begins anew.")
+    )
+    pruned_succeeded = models.IntegerField(default=0, help_text=_("Members that were deleted, by how they ended."))
+    pruned_failed = models.IntegerField(default=0)
+    pruned_cancelled = models.IntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        indexes: ClassVar = [
+            models.Index(fields=["id"], condition=Q(finished_at__isnull=True), name="jobs_batch_unfinished")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Worker(models.Model):

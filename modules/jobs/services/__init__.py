@@ -2,13 +2,16 @@
 
 from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notify, set_webhook, sync_alert_rules
 from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
+from modules.jobs.services._batches import OpenBatch, batch, cancel_batch, prune_batches, settle_batches
 from modules.jobs.services._bells import QUARANTINE
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
-from modules.jobs.services._enqueue import JobRequest, enqueue, enqueue_many
+from modules.jobs.services._enqueue import JobExists, chain, enqueue, enqueue_many
 from modules.jobs.services._figures import count_runs, note_tick, prune_figures, take_turn
 from modules.jobs.services._gates import Candidate, pause, read_gates, remove_limit, resume, set_limit
 from modules.jobs.services._ledger import Ending, MovedJob, move
+from modules.jobs.services._members import BatchClosed
+from modules.jobs.services._requests import JobRequest
 from modules.jobs.services._run import (
     Claim,
     LostFence,
@@ -42,19 +45,25 @@ from modules.jobs.services._workers import register_worker, release_strays, reti
 __all__ = [
     "QUARANTINE",
     "Answer",
+    "BatchClosed",
     "Candidate",
     "Claim",
     "Ending",
+    "JobExists",
     "JobRequest",
     "KeyReused",
     "LostFence",
     "MovedJob",
+    "OpenBatch",
     "Pass",
     "Reason",
     "StillAnswering",
     "Success",
     "answer_once",
+    "batch",
     "cancel",
+    "cancel_batch",
+    "chain",
     "change_schedule",
     "claim",
     "claim_many",
@@ -78,6 +87,7 @@ __all__ = [
     "pause",
     "prune",
     "prune_answers",
+    "prune_batches",
     "prune_figures",
     "read_gates",
     "register_worker",
@@ -95,6 +105,7 @@ __all__ = [
     "schedule_problems",
     "set_limit",
     "set_webhook",
+    "settle_batches",
     "snooze",
     "stop",
     "succeed",

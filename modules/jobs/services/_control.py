@@ -5,13 +5,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from modules.jobs import domain
 from modules.jobs.domain import DEAD_LETTERS, State
 from modules.jobs.models import Job
+from modules.jobs.services._batches import reopen_batches
 from modules.jobs.services._ledger import move
 
 CHUNK = 1_000
@@ -29,8 +30,14 @@ def cancel(job_ids: JobIds) -> int:
 
 
 def replay(job_ids: JobIds) -> int:
-    """Run dead letters again from their first attempt; return how many there were. Others are left alone."""
-    return len(move(domain.REPLAY, where="id = ANY(%(ids)s)", params={"ids": _uuids(job_ids)}))
+    """Run dead letters again from their first attempt; return how many there were. Others are left alone.
+
+    A chain goes on where it stopped; a batch that had ended waits for them again.
+    """
+    with transaction.atomic():
+        moved = move(domain.REPLAY, where="id = ANY(%(ids)s)", params={"ids": _uuids(job_ids)})
+        reopen_batches([job.batch_id for job in moved if job.batch_id])
+    return len(moved)
 
 
 def discard(job_ids: JobIds) -> int:
@@ -64,15 +71,28 @@ def _in_chunks(jobs: "QuerySet[Job]", act: Any) -> int:
 def prune(*, ended_before: datetime, states: Sequence[State], limit: int = 10_000) -> int:
     """Delete at most `limit` jobs of these ended states that ended before then; return how many went.
 
+    Jobs that hold a unique key for a period stay until it is over. Batches keep count of the members that went.
     Safe to repeat: call again until it returns less than `limit`.
     """
     with connection.cursor() as cursor:
         cursor.execute(
             """WITH old AS MATERIALIZED (
                 SELECT id FROM jobs_job WHERE state = ANY(%s) AND finished_at < %s
+                    AND (unique_key IS NULL OR unique_expires_at < clock_timestamp())
                 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED),
-            history AS (DELETE FROM jobs_attempt WHERE job_id IN (SELECT id FROM old))
-            DELETE FROM jobs_job WHERE id IN (SELECT id FROM old)""",
+            history AS (DELETE FROM jobs_attempt WHERE job_id IN (SELECT id FROM old)),
+            gone AS (DELETE FROM jobs_job WHERE id IN (SELECT id FROM old) RETURNING batch_id, state),
+            counted AS (
+                UPDATE jobs_batch SET pruned_succeeded = pruned_succeeded + members.succeeded,
+                    pruned_failed = pruned_failed + members.failed,
+                    pruned_cancelled = pruned_cancelled + members.cancelled
+                FROM (
+                    SELECT batch_id, count(*) FILTER (WHERE state = 'succeeded') AS succeeded,
+                        count(*) FILTER (WHERE state IN ('failed', 'quarantined')) AS failed,
+                        count(*) FILTER (WHERE state = 'cancelled') AS cancelled
+                    FROM gone WHERE batch_id IS NOT NULL GROUP BY batch_id) members
+                WHERE jobs_batch.id = members.batch_id)
+            SELECT count(*) FROM gone""",
             [[str(state) for state in states], ended_before, limit],
         )
-        return int(cursor.rowcount)
+        return int(cursor.fetchone()[0])

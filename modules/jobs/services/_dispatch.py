@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from modules.jobs import clients, domain
 from modules.jobs.domain import CrashedTooOften, Failure, Outcome
+from modules.jobs.services._batches import settle_batches
 from modules.jobs.services._bells import choose_bells
 from modules.jobs.services._ledger import Ending, move
 
@@ -24,6 +25,8 @@ class Pass:
     timed_out: int = 0
     promoted: int = 0
     rung: int = 0
+    settled: int = 0
+    """Batches that sent a callback or ended, which nobody had noticed."""
 
 
 def dispatch(*, may_rescue: bool = True) -> Pass:
@@ -39,7 +42,7 @@ def dispatch(*, may_rescue: bool = True) -> Pass:
         promoted = _promote()
         bells = choose_bells()
     clients.ring(bells, lane_length=settings.JOBS["LANE_LENGTH"])
-    return Pass(rescued, quarantined, timed_out, promoted, len(bells))
+    return Pass(rescued, quarantined, timed_out, promoted, len(bells), settle_batches())
 
 
 def _locked() -> bool:

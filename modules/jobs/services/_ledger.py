@@ -15,9 +15,12 @@ from modules.kernel.secrets import mask_text
 
 log = logging.getLogger("backroom.jobs")
 
-_FIELDS = ("id", "actor", "queue", "tenant_id", "state", "fence", "attempt", "max_attempts", "crashes")
+_FIELDS = ("id", "actor", "queue", "tenant_id", "batch_id", "state", "fence", "attempt", "max_attempts", "crashes")
 _COLUMNS = (*_FIELDS, "worker_id", "started_at")
-_LOUD = {"failed", "quarantined", "rescued", "replayed", "discarded", "cancelled", "stopped"}
+_LOUD = {
+    *("failed", "quarantined", "rescued", "replayed", "discarded", "cancelled", "stopped"),
+    *("replaced", "postponed"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class MovedJob:
     actor: str
     queue: str
     tenant_id: int | None
+    batch_id: UUID | None
     state: str
     fence: int
     attempt: int
@@ -64,6 +68,9 @@ def move(
     return _execute(kind, sql, {**params, **_ending_values(ending)}, ending=ending, returning=returning)
 
 
+_STARTS = "job_id uuid, start int, worker_id uuid, time_limit double precision, result jsonb, log text"
+
+
 def move_batch(
     kind: Move,
     batch: Sequence[dict[str, Any]],
@@ -71,13 +78,16 @@ def move_batch(
     outcome: Outcome | None = None,
     unless: str = "FALSE",
     returning: tuple[str, ...] = (),
+    record: str = _STARTS,
+    match: str = "id = batch.job_id AND fence = batch.start",
 ) -> list[MovedJob]:
     """Move the jobs of `batch` in one statement, each only in the start that its row names; return those that moved.
 
     Rows: job_id, start (the fence), and what the move needs of: worker_id, time_limit (seconds), result, log.
+    Other rows say by `record` what columns they have, none named as one of a job, and by `match` whose they are.
     """
-    where = f"id = batch.job_id AND fence = batch.start AND NOT {unless}"
-    sql = _sql(kind, where=where, returning=returning, source=_BATCH)
+    source = f"jsonb_to_recordset(%(batch)s::jsonb) AS batch({record})"
+    sql = _sql(kind, where=f"{match} AND NOT {unless}", returning=returning, source=source)
     ending = Ending(outcome) if outcome else None
     params = {**_ending_values(ending), "batch": json.dumps(batch, default=str)}
     return _execute(kind, sql, params, ending=ending, returning=returning)
@@ -94,10 +104,6 @@ def _execute(
     return moved
 
 
-_BATCH = """jsonb_to_recordset(%(batch)s::jsonb)
-    AS batch(job_id uuid, start int, worker_id uuid, time_limit double precision, result jsonb, log text)"""
-
-
 def _sql(
     kind: Move, *, where: str, limit: int | None = None, order: str = "", returning: tuple[str, ...], source: str = ""
 ) -> str:
@@ -108,7 +114,7 @@ def _sql(
         condition = f"id = ANY(ARRAY(SELECT id FROM jobs_job WHERE {condition} {_some(limit, order)}))"
     assignments = f", {kind.assignments}" if kind.assignments else ""
     columns = ", ".join(f"jobs_job.{column}" for column in (*_COLUMNS, *returning))
-    log = ", batch.log" if source else ""
+    log = ", batch.log" if source and kind.ends_attempt else ""
     # The parts are constants of this package; values travel as parameters.
     update = f"""UPDATE jobs_job SET state = '{kind.target}'{assignments} {f"FROM {source}" if source else ""}
         WHERE {condition} RETURNING {columns}{log}"""

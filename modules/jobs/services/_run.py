@@ -7,13 +7,16 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 
 from modules.jobs import domain
 from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, Outcome, RunningJob, State
+from modules.jobs.services._enqueue import insert
 from modules.jobs.services._gates import PAUSED
 from modules.jobs.services._ledger import Ending, MovedJob, move, move_batch
+from modules.jobs.services._members import hold_open
+from modules.jobs.services._requests import Row, row_of
 
 DEADLINE_GRACE = timedelta(seconds=30)  # for Dramatiq's own time limit to interrupt the code first
 
@@ -61,7 +64,7 @@ def claim_many(claims: Sequence[Claim]) -> list[RunningJob | None]:
         }
         for claim in claims
     ]
-    moved = move_batch(domain.CLAIM, batch, unless=PAUSED, returning=("arguments", "checkpoint"))
+    moved = move_batch(domain.CLAIM, batch, unless=PAUSED, returning=("arguments", "checkpoint", "chain"))
     started = {job.id: job for job in moved}
     # Popped, because a bell that is here twice starts one run.
     return [_running(job) if (job := started.pop(claim.bell.job_id, None)) else None for claim in claims]
@@ -78,6 +81,8 @@ def _running(job: MovedJob) -> RunningJob:
         tenant_id=job.tenant_id,
         arguments=json.loads(job.extra["arguments"]),
         checkpoint=None if job.extra["checkpoint"] is None else json.loads(job.extra["checkpoint"]),
+        batch_id=job.batch_id,
+        chain=() if job.extra["chain"] is None else tuple(json.loads(job.extra["chain"])),
     )
 
 
@@ -89,9 +94,39 @@ def succeed(job: RunningJob, *, result: Any = None, log: str = "") -> None:
 
 def succeed_many(successes: Sequence[Success]) -> list[bool]:
     """Record many ends in one statement; return for each whether its start was still the one that counts."""
-    batch = [{"job_id": end.job.id, "start": end.job.fence, "result": end.result, "log": end.log} for end in successes]
-    moved = {job.id for job in move_batch(domain.SUCCEED, batch, outcome=Outcome.SUCCEEDED)}
+    if any(end.job.chain for end in successes):
+        return _succeed_and_go_on(successes)
+    moved = _succeed(successes)
     return [end.job.id in moved for end in successes]
+
+
+def _succeed(successes: Sequence[Success], *returning: str) -> dict[UUID, MovedJob]:
+    batch = [{"job_id": end.job.id, "start": end.job.fence, "result": end.result, "log": end.log} for end in successes]
+    moved = move_batch(domain.SUCCEED, batch, outcome=Outcome.SUCCEEDED, returning=returning)
+    return {job.id: job for job in moved}
+
+
+def _succeed_and_go_on(successes: Sequence[Success]) -> list[bool]:
+    """Record the ends and send what follows them in one transaction: no kill comes between."""
+    chained = [end.job for end in successes if end.job.chain]
+    with transaction.atomic():
+        # First the batches, then the jobs: as everybody locks them who cancels a batch.
+        open_batches = hold_open(job.batch_id for job in chained if job.batch_id)
+        moved = _succeed(successes, "cancel_requested_at")
+        going = [
+            job
+            for job in chained
+            if job.id in moved
+            and moved[job.id].extra["cancel_requested_at"] is None
+            and (job.batch_id is None or job.batch_id in open_batches)
+        ]
+        insert([_next_row(job) for job in going])
+    return [end.job.id in moved for end in successes]
+
+
+def _next_row(job: RunningJob) -> Row:
+    following, *rest = job.chain
+    return row_of(following, links=rest, batch_id=job.batch_id, cause_id=job.id)
 
 
 def retry(job: RunningJob, failure: Failure, *, delay: timedelta, outcome: Outcome, log: str = "") -> None:
