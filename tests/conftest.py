@@ -3,6 +3,7 @@
 import dramatiq
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from modules.jobs import clients
 from modules.jobs.engine.foreground import foreground_worker, work
@@ -35,6 +36,13 @@ def _empty_lanes():
     clients._silent_until = 0.0
     clients._full_until.clear()
     lanes.empty()
+
+
+@pytest.fixture(autouse=True)
+def _own_language():
+    """Leave no test the language in which the one before it asked for a page."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(scope="session", autouse=True)
