@@ -242,15 +242,17 @@ def newest_jobs(*, limit: int, **conditions: str) -> list[Job]:
 
 
 def check_unfinished() -> Iterator[tuple[Job, str]]:
-    """Yield every unfinished job, oldest first, with why this code's actors would refuse it, or ""."""
-    jobs = Job.objects.filter(state__in=ALIVE).only("id", "state", "actor", "arguments").order_by("id")
+    """Yield every unfinished job, oldest first, with why this code's actors would refuse it or its chain, or ""."""
+    jobs = Job.objects.filter(state__in=ALIVE).only("id", "state", "actor", "arguments", "chain").order_by("id")
     for job in jobs.iterator(chunk_size=CHUNK):
         yield job, _misfit(job)
 
 
 def _misfit(job: Job) -> str:
+    links = [(link["actor"], link["arguments"]) for link in job.chain or ()]
     try:
-        get_spec(job.actor).bind((), job.arguments)
+        for actor, arguments in [(job.actor, job.arguments), *links]:
+            get_spec(actor).bind((), arguments)
     except (UnknownActor, InvalidArguments) as error:
         return str(error.args[0])
     return ""
@@ -311,7 +313,7 @@ def tenant_jobs(*, tenant_id: int, before: UUID | None, limit: int, **conditions
     found = Job.objects.filter(tenant_id=tenant_id, **conditions).order_by("-id")
     if before is not None:
         found = found.filter(id__lt=before)
-    return list(found.defer("arguments", "result", "checkpoint")[:limit])
+    return list(found.defer("arguments", "result", "checkpoint", "chain")[:limit])
 
 
 def attempts(job_id: UUID, *, limit: int) -> list[Attempt]:

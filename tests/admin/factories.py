@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from modules.accounts.models import Membership, Tenant, User
 from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
 from modules.jobs.domain import ENDED, State
-from modules.jobs.models import Attempt, Job, JobSchedule, ScheduleFiring, Worker
+from modules.jobs.models import Attempt, Batch, Job, JobSchedule, ScheduleFiring, Worker
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
 from modules.orders import services as order_services
@@ -57,6 +57,10 @@ def make_job(state: str = State.SUCCEEDED, **fields: Any) -> Job:
     if state == State.FAILED:
         boring |= {"error_type": "ValueError", "error_message": "no luck", "fingerprint": "f" * 16}
     return Job.objects.create(**(boring | fields))
+
+
+def make_batch(**fields: Any) -> Batch:
+    return Batch.objects.create(**({"name": "import", "created_at": clock.now()} | fields))
 
 
 def make_attempt(job: Job, **fields: Any) -> Attempt:

@@ -8,13 +8,14 @@ from django.urls import reverse
 from tests.admin import factories
 
 LISTS = [
-    *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker"),
+    *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "orders_order", "customers_customer"),
     *("accounts_tenant", "accounts_user", "accounts_membership"),
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
-    *("jobs_job", "jobs_failedjob", "shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord"),
+    *("jobs_job", "jobs_failedjob", "jobs_batch"),
+    *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord"),
     *("orders_order", "customers_customer", "accounts_tenant", "accounts_user", "accounts_membership"),
 ]
 
@@ -46,6 +47,8 @@ def make_row(name, tenant, mark):
     """Return a row of `tenant` whose text on its page is `mark`."""
     if name in {"jobs_job", "jobs_failedjob"}:
         return factories.make_job("failed", tenant_id=tenant.pk, error_message=mark)
+    if name == "jobs_batch":
+        return factories.make_batch(tenant_id=tenant.pk, name=mark)
     if name == "accounts_tenant":
         type(tenant).objects.filter(pk=tenant.pk).update(name=mark)
         return tenant

@@ -5,6 +5,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.admin.factories import (
+    make_batch,
     make_customer,
     make_execution,
     make_firing,
@@ -31,6 +32,9 @@ def make_nth(name, number):
         job = make_job()
         schedule = make_schedule(f"tests.n{number}", last_job_id=job.pk, last_fired_at=job.created_at)
         return make_firing(schedule, job_id=job.pk)
+    if name == "jobs_batch":
+        batch = make_batch(tenant_id=tenant.pk, name=f"batch {number}")
+        return [make_job("failed", batch_id=batch.pk) for _ in range(number + 1)]
     if name == "jobs_worker":
         return make_job("running", worker_id=make_worker(hostname=f"box{number}").pk)
     if name.startswith("accounts"):

@@ -2,11 +2,13 @@
 
 import json
 from io import StringIO
+from uuid import uuid4
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from modules.jobs.models import Job
+from modules.jobs.services import batch, chain
 from tests.support.actors import fail, note
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -120,3 +122,62 @@ def test_a_preflight_over_fitting_jobs_is_quiet():
     note.send(word="fits")
 
     assert run("jobs_preflight") == "1 unfinished jobs checked, 0 do not fit.\n"
+
+
+@pytest.fixture
+def batches(drain):
+    """A finished batch with a failure, and one that waits."""
+    with batch("done", on_finish=note.request(word="end")) as done:
+        done.send(note.request(word="a"), fail.request(kind="permanent"))
+    drain()
+    with batch("waiting") as waiting:
+        waiting.send(note.request(word="b"))
+    return done.id, waiting.id
+
+
+def test_batches_are_listed_newest_first_with_their_progress(batches):
+    done, waiting = batches
+
+    first, second = run("job_batches").splitlines()
+    assert (first.split()[0], "running" in first, "0/1" in first) == (str(waiting), True, True)
+    assert second.endswith("failed     2/2 (1 failed or cancelled)  done")
+    rows = [json.loads(line) for line in run("job_batches", "--json", "--limit", "2").splitlines()]
+    assert [(row["id"], row["state"], row["succeeded"], row["failed"], row["total"]) for row in rows] == [
+        (str(waiting), "running", 0, 0, 1),
+        (str(done), "failed", 1, 1, 2),
+    ]
+
+
+def test_a_batch_is_shown_with_its_members_by_state_and_its_callbacks(batches):
+    text = run("job_batch", str(batches[0]))
+
+    good, bad = (Job.objects.get(batch_id=batches[0], state=state).id for state in ("succeeded", "failed"))
+    assert f"succeeded:\n  {good} tests.note\n" in text
+    assert f"failed:\n  {bad} tests.fail PermanentError\n" in text
+    assert f"on finish      tests.note {Job.objects.get(arguments__word='end').id}" in text
+
+
+def test_a_batch_is_cancelled_by_hand(batches):
+    assert run("job_batch", str(batches[1]), "--cancel").startswith("1 cancelled or asked to stop.\n")
+    assert Job.objects.get(batch_id=batches[1]).state == "cancelled"
+
+
+def test_a_batch_that_is_not_there_is_no_success():
+    with pytest.raises(CommandError, match="no such batch"):
+        run("job_batch", str(uuid4()))
+
+
+def test_what_waits_for_a_job_is_shown_and_checked_before_a_deploy():
+    job_id = chain(note.request(word="a"), note.request(word="b"))
+
+    assert "then           tests.note {'word': 'b'}" in run("job_show", str(job_id))
+    assert "1 unfinished jobs checked, 0 do not fit." in run("jobs_preflight")
+    job = Job.objects.get()
+    job.chain[0]["arguments"] = {"wrod": "b"}
+    job.save()
+    with pytest.raises(CommandError):
+        run("jobs_preflight")
+
+
+def test_pruning_by_hand_takes_old_batches_along(batches):
+    assert run("queue_prune", "--hours", "0") == "3 jobs deleted, 1 batches without any left.\n"

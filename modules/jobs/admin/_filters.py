@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.admin import SimpleListFilter
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -67,6 +68,25 @@ class CauseFilter(ColumnFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
         """Return the chosen cause."""
         return [(chosen, chosen)] if (chosen := _chosen(self)) else []
+
+
+class BatchFilter(ColumnFilter):
+    """The members of one batch; chosen by a link on the batch's page."""
+
+    title = _("batch")
+    parameter_name = "batch"
+    column = "batch_id"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+        """Return the chosen batch."""
+        return [(chosen, chosen)] if (chosen := _chosen(self)) else []
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        """Return the members; none for what is no id."""
+        try:
+            return super().queryset(request, queryset)
+        except ValidationError:
+            return queryset.none()
 
 
 class TenantFilter(SimpleListFilter):

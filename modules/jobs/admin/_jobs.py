@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from modules.jobs import services
 from modules.jobs.admin._failed import discard_one, replay_one
-from modules.jobs.admin._filters import ActorFilter, QueueFilter, StateFilter, TenantFilter
+from modules.jobs.admin._filters import ActorFilter, BatchFilter, QueueFilter, StateFilter, TenantFilter
 from modules.jobs.admin._screen import JobScreen
 from modules.jobs.domain import ALIVE, DEAD_LETTERS, State
 from modules.jobs.models import Job
@@ -24,7 +24,7 @@ MAX_SELECTED = 1_000
 @register(Job)
 class JobAdmin(JobScreen):
     list_display = ("job_name", "state_badge", "queue", "tenant", "attempts", "created", "timing", "error")
-    list_filter = (StateFilter, QueueFilter, ActorFilter, TenantFilter)
+    list_filter = (StateFilter, QueueFilter, ActorFilter, TenantFilter, BatchFilter)
     list_before_template = "jobs/job_states.html"
     buttons = ("cancel", "replay", "discard")
     actions = ("cancel_selected",)

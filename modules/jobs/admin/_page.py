@@ -10,12 +10,13 @@ from django.utils.translation import gettext as _
 
 from modules.jobs.admin._states import LOOKS, job_link, outcome_badge, short, state_badge
 from modules.jobs.domain import ENDED, State
-from modules.jobs.models import Attempt, Job, Worker
+from modules.jobs.models import Attempt, Batch, Job, Worker
 from modules.kernel import clock
 from modules.kernel.console import (
     Fact,
     Step,
     code,
+    crumb,
     duration,
     first_line,
     json_block,
@@ -113,14 +114,20 @@ def _facts(job: Job) -> list[Fact]:
         Fact(_("worker crashes"), job.crashes or ""),
         Fact(_("tags"), _tags(job)),
         Fact(_("sent by"), _cause(job)),
-        Fact(_("sent in a batch"), code(job.batch_id) if job.batch_id else ""),
+        Fact(_("sent in a batch"), _batch(job)),
+        Fact(_("what follows"), _chain(job)),
         Fact(_("unique key"), code(job.unique_key) if job.unique_key else ""),
+        Fact(_("key is held until"), long_moment(job.unique_expires_at) if _holds_on(job) else ""),
         Fact(_("not before"), long_moment(job.run_at) if job.state not in ENDED else ""),
         Fact(_("must end by"), long_moment(job.deadline_at) if job.state == State.RUNNING else ""),
         Fact(_("cancel requested"), long_moment(job.cancel_requested_at) if job.cancel_requested_at else ""),
         Fact(_("worker"), _worker(job)),
         Fact(_("same cause"), _same_cause(job)),
     ]
+
+
+def _holds_on(job: Job) -> bool:
+    return bool(job.unique_key and job.unique_expires_at and job.unique_expires_at > clock.now())
 
 
 def _tags(job: Job) -> Any:
@@ -133,6 +140,22 @@ def _cause(job: Job) -> Any:
         return ""
     cause = of_visible_tenants(Job.objects.filter(id=job.cause_id)).only("id", "actor").first()
     return job_link(cause.id, f"{cause.actor} {short(cause.id)}") if cause else muted(short(job.cause_id))
+
+
+def _batch(job: Job) -> Any:
+    if job.batch_id is None:
+        return ""
+    found = of_visible_tenants(Batch.objects.filter(id=job.batch_id)).only("id", "name").first()
+    if found is None:
+        return muted(short(job.batch_id))
+    url = reverse("admin:jobs_batch_change", args=[found.id])
+    return format_html('<a class="bk-link" href="{}">{}</a>', url, found.name)
+
+
+def _chain(job: Job) -> Any:
+    """Return the jobs that this one's success sends, in their order, secrets hidden."""
+    lines = ((link["actor"], crumb(link["arguments"])) for link in job.chain or ())
+    return format_html_join("", '<div>→ {} <span class="bk-muted">{}</span></div>', lines)
 
 
 def _worker(job: Job) -> Any:

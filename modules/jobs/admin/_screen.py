@@ -58,7 +58,7 @@ class JobScreen(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """Return the jobs of the reader's tenants; jobs of no tenant are for readers of all."""
-        return of_visible_tenants(super().get_queryset(request)).defer("result", "checkpoint")
+        return of_visible_tenants(super().get_queryset(request)).defer("result", "checkpoint", "chain")
 
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str

@@ -164,7 +164,10 @@ class Attempt(models.Model):
 
 
 class Batch(models.Model):
-    """Jobs that belong together, and what is sent when they end. Its members are the jobs that name it."""
+    """Jobs that belong together, and what is sent when they end. Its members are the jobs that name it.
+
+    Permissions are those of Job.
+    """
 
     id = models.UUIDField(_("id"), primary_key=True, default=uuid7, editable=False)
     tenant_id = models.BigIntegerField(_("tenant"), null=True, blank=True)
@@ -174,13 +177,14 @@ class Batch(models.Model):
     created_at = models.DateTimeField(_("created"))
     cancelled_at = models.DateTimeField(_("cancelled"), null=True, blank=True)
     finished_at = models.DateTimeField(
-        _("finished"), null=True, blank=True, help_text=_("When every member had ended; a replay begins anew.")
+        _("finished"), null=True, blank=True, help_text=_("When every job of it had ended; a replay begins anew.")
     )
-    pruned_succeeded = models.IntegerField(default=0, help_text=_("Members that were deleted, by how they ended."))
+    pruned_succeeded = models.IntegerField(default=0, help_text=_("Its jobs that were deleted, by how they ended."))
     pruned_failed = models.IntegerField(default=0)
     pruned_cancelled = models.IntegerField(default=0)
 
     class Meta:
+        default_permissions = ()
         verbose_name = _("batch")
         verbose_name_plural = _("batches")
         indexes: ClassVar = [

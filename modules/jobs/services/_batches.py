@@ -156,7 +156,8 @@ def _settle(batch_id: UUID) -> bool:
     found.sent |= {str(callback): str(job_id) for callback, job_id in zip(due, ids, strict=True)}
     found.finished_at = None if tally.alive else timezone.now()
     found.save(update_fields=["sent", "finished_at"])
-    transaction.on_commit(lambda: log.info("batch=%s sent=%s ended=%s", batch_id, due, not tally.alive), robust=True)
+    told = ",".join(due) or "nothing"
+    transaction.on_commit(lambda: log.info("batch=%s sent=%s ended=%s", batch_id, told, not tally.alive), robust=True)
     return bool(due) or not tally.alive
 
 

@@ -11,7 +11,7 @@ from modules.kernel.secrets import mask
 
 FIELDS = (
     *("actor", "queue", "state", "tenant_id", "priority", "attempt", "max_attempts", "crashes", "run_at"),
-    *("created_at", "started_at", "finished_at", "unique_key", "tags", "error_type", "error_message"),
+    *("created_at", "started_at", "finished_at", "unique_key", "batch_id", "tags", "error_type", "error_message"),
 )
 
 
@@ -29,6 +29,8 @@ class Command(BaseCommand):
         for name in FIELDS:
             self.stdout.write(f"{name:<14} {getattr(job, name)}")
         self.stdout.write(f"{'arguments':<14} {mask(job.arguments)}")
+        for link in job.chain or ():
+            self.stdout.write(f"{'then':<14} {link['actor']} {mask(link['arguments'])}")
         for attempt in job.attempts.order_by("number"):
             took = attempt.ended_at - attempt.started_at
             self.stdout.write(f"start {attempt.number}: {attempt.outcome} after {took} {attempt.error_message}")

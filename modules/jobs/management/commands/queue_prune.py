@@ -24,4 +24,5 @@ class Command(BaseCommand):
         while gone == CHUNK:
             gone = services.prune(ended_before=before, states=ENDED, limit=CHUNK)
             total += gone
-        self.stdout.write(f"{total:,} jobs deleted.")
+        batches = services.prune_batches(ended_before=before)
+        self.stdout.write(f"{total:,} jobs deleted, {batches:,} batches without any left.")
