@@ -5,7 +5,6 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-import dramatiq
 import pytest
 from django.db import connection, transaction
 from django.db.models import F
@@ -17,6 +16,7 @@ from modules.jobs.engine import runner
 from modules.jobs.models import Job
 from modules.jobs.registry import InvalidArguments
 from modules.jobs.services import JobExists, JobRequest
+from tests.support import lanes
 from tests.support.actors import fail, note, snooze, use
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -184,7 +184,7 @@ def test_replace_gives_a_waiting_job_new_arguments_priority_and_tags_and_keeps_i
         ["new"],
         9,
     )
-    assert dramatiq.get_broker().lane("default") == [f"{job.id}:0"]
+    assert lanes.lane() == [f"{job.id}:0"]
     assert (drain(), effects) == (1, ["two"])
 
 
@@ -260,11 +260,11 @@ def test_replace_never_touches_the_job_of_another_actor_or_tenant():
 def test_replacing_a_job_that_took_its_worker_down_does_not_bring_it_among_the_others(worker):
     first = send("one")
     Job.objects.update(crashes=2)
-    dramatiq.get_broker().bell_client.flushdb()
+    lanes.empty()
 
     send("two", on_conflict="replace")
 
-    assert (Job.objects.get(id=first).crashes, dramatiq.get_broker().lane("default")) == (2, [])
+    assert (Job.objects.get(id=first).crashes, lanes.lane()) == (2, [])
 
 
 def test_replacing_is_in_the_log(caplog):
