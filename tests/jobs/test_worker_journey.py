@@ -11,6 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from modules.jobs.models import Attempt, Job, Worker
+from modules.jobs.services import batch
 from tests.support import lanes
 from tests.support.actors import die, step, write, write_atomically
 from tests.support.processes import WorkerProcess, wait_until
@@ -155,6 +156,35 @@ def test_a_running_job_is_cancelled_at_its_checkpoint():
     job = Job.objects.get()
     assert job.progress_total == 200
     assert 5 < job.checkpoint < 200
+
+
+def test_a_batch_and_its_chains_end_once_although_a_worker_is_killed_in_the_middle(rows):
+    def word(text):
+        return write_atomically.request(word=text, seconds=0.02)
+
+    with batch("import", on_success=word("success"), on_finish=word("finish")) as opened:
+        for number in range(40):
+            opened.chain(word(f"{number:02} a"), word(f"{number:02} b"))
+    with WorkerProcess(processes=2, queues="default quarantine") as worker:
+        wait_until(lambda: alive() == 2)
+        wait_until(lambda: count("succeeded") >= 20, every=0.01)
+        worker.kill_child()
+        worker.process.wait(timeout=20)
+    with WorkerProcess(processes=2, queues="default quarantine"):
+        wait_until(lambda: count("succeeded") == 82)
+
+    assert rows() == sorted([*(f"{number:02} {link}" for number in range(40) for link in "ab"), "success", "finish"])
+
+
+def test_the_end_of_a_batch_is_told_at_once(rows):
+    with WorkerProcess():
+        wait_until(lambda: alive() == 1)
+        with batch("import", on_finish=write.request(word="finish")) as opened:
+            opened.send(write.request(word="member"))
+        wait_until(lambda: count("succeeded") == 2)
+
+    member, callback = Job.objects.order_by("id")
+    assert (callback.started_at - member.finished_at).total_seconds() < 0.1
 
 
 def test_killing_workers_at_random_loses_nothing_doubles_no_atomic_effect_and_convicts_nobody(rows):

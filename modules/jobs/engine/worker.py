@@ -26,6 +26,7 @@ log = logging.getLogger("backroom.jobs")
 
 DISPATCH_EVERY_SECONDS = 0.5
 DISPATCH_ON_SECONDS = 0.05  # after a pass that found work: a short lane must not become an empty one
+SETTLE_EVERY_SECONDS = 0.5  # how often batches are asked whether somebody died before telling their end
 ORPHAN_SECONDS = 5.0  # a worker that was told to stop begins to within one
 PR_SET_PDEATHSIG = 1  # Linux: a signal for when the parent dies, however it dies
 
@@ -92,13 +93,13 @@ class WorkerLife(Middleware):
 
     def _dispatch_forever(self) -> None:
         database = _DatabaseWatch()
-        watch = Watch()
+        watch, settling = Watch(), _Pace(SETTLE_EVERY_SECONDS)
         rest = DISPATCH_EVERY_SECONDS
         # Workers start together; the random rest keeps them from asking for the lock in step.
         while not self._stopping.wait(rest * random.uniform(0.8, 1.2)):  # noqa: S311
             try:
                 self._end_if_stuck()
-                done = services.dispatch(may_rescue=database.is_settled())
+                done = services.dispatch(may_rescue=database.is_settled(), may_settle=settling.is_due())
                 rest = DISPATCH_ON_SECONDS if done.rung else DISPATCH_EVERY_SECONDS
                 if runner.worker_id:
                     services.release_strays(worker_id=runner.worker_id, in_hand=list(runner.in_hand))
@@ -125,6 +126,20 @@ class WorkerLife(Middleware):
             if runner.worker_id:
                 services.retire_worker(worker_id=runner.worker_id)
             os._exit(1)
+
+
+class _Pace:
+    """Says yes at most once in so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    def is_due(self) -> bool:
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + self._seconds
+        return True
 
 
 class _DatabaseWatch:

@@ -117,11 +117,12 @@ def settle_batches(batch_ids: Sequence[UUID] | None = None) -> int:
 
 
 # The newest member is asked for, not any: the oldest ended first, and their dead index entries would be read.
+# With LIMIT, because an EXISTS may be turned into a list of all members of all batches, read from the whole ledger.
 _HAS_ENDED = """(SELECT id FROM jobs_job WHERE batch_id = jobs_batch.id AND finished_at IS NULL
     ORDER BY id DESC LIMIT 1) IS NULL"""
 _BAD = ", ".join(f"'{state}'" for state in ENDED if state is not State.SUCCEEDED)
 _FIRST_FAILED = f"""callbacks ? '{Callback.FIRST_FAILURE}' AND NOT sent ? '{Callback.FIRST_FAILURE}'
-    AND EXISTS (SELECT 1 FROM jobs_job WHERE batch_id = jobs_batch.id AND state IN ({_BAD}))"""
+    AND (SELECT id FROM jobs_job WHERE batch_id = jobs_batch.id AND state IN ({_BAD}) LIMIT 1) IS NOT NULL"""
 _RIPE = f"""SELECT id FROM jobs_batch WHERE finished_at IS NULL AND {{which}}
     AND ({_HAS_ENDED} OR ({_FIRST_FAILED})) ORDER BY id LIMIT {CHUNK}"""
 
@@ -201,7 +202,7 @@ def prune_batches(*, ended_before: datetime, limit: int = 10_000) -> int:
         cursor.execute(
             """DELETE FROM jobs_batch WHERE id = ANY(ARRAY(
                 SELECT id FROM jobs_batch WHERE finished_at < %s
-                    AND NOT EXISTS (SELECT 1 FROM jobs_job WHERE batch_id = jobs_batch.id)
+                    AND (SELECT id FROM jobs_job WHERE batch_id = jobs_batch.id LIMIT 1) IS NULL
                 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))""",
             [ended_before, limit],
         )

@@ -29,11 +29,12 @@ class Pass:
     """Batches that sent a callback or ended, which nobody had noticed."""
 
 
-def dispatch(*, may_rescue: bool = True) -> Pass:
+def dispatch(*, may_rescue: bool = True, may_settle: bool = True) -> Pass:
     """Bring back the jobs of dead workers, wake those that are due, ring for those that wait; return the counts.
 
     Safe to repeat and to run in many processes. `may_rescue=False` leaves leases alone, for a process that
-    has just lost the database: the others lost it too and need a moment to renew theirs.
+    has just lost the database: the others lost it too and need a moment to renew theirs. `may_settle=False`
+    leaves batches alone, for one that passes more often than each of a thousand open batches wants to be asked.
     """
     with transaction.atomic():
         if not _locked():
@@ -42,7 +43,7 @@ def dispatch(*, may_rescue: bool = True) -> Pass:
         promoted = _promote()
         bells = choose_bells()
     clients.ring(bells, lane_length=settings.JOBS["LANE_LENGTH"])
-    return Pass(rescued, quarantined, timed_out, promoted, len(bells), settle_batches())
+    return Pass(rescued, quarantined, timed_out, promoted, len(bells), settle_batches() if may_settle else 0)
 
 
 def _locked() -> bool:
