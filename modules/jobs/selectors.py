@@ -193,8 +193,12 @@ _IMBALANCE = f"""SELECT
 def _unheard() -> int | None:
     rung = Job.objects.filter(state=State.QUEUED, dispatched_at__isnull=False)
     late = timedelta(seconds=settings.JOBS["BELL_SECONDS"] * 3)
-    stale = rung.filter(dispatched_at__lt=Now() - late).values_list("queue", "id", "fence")[:10_000]
-    rows = list(stale)
+    stale = rung.filter(dispatched_at__lt=Now() - late)
+    # Nobody has to hear a job that is paused: its bell is rung when somebody resumes it.
+    paused = paused_gates()
+    rows = [
+        (job.queue, job.id, job.fence) for job in stale.only(*_SEEN_BY_GATES)[:10_000] if not _gates_of(job) & paused
+    ]
     # A job may wait in a lane that is not its queue's: those whose worker died are run apart.
     pools: dict[str, list[str]] = settings.JOBS["POOLS"]
     lanes = {queue for queue, _, _ in rows} | {queue for pool in pools.values() for queue in pool} if rows else set()
@@ -214,6 +218,13 @@ def newest_rung(queue: str, *, limit: int, is_apart: bool) -> list[str]:
     rung = Job.objects.filter(here, state=State.QUEUED, dispatched_at__isnull=False)
     newest = rung.order_by("-dispatched_at", "-id").values_list("id", "fence")[:limit]
     return [f"{job_id}:{fence}" for job_id, fence in reversed(list(newest))]
+
+
+_SEEN_BY_GATES = ("id", "fence", "queue", "actor", "tenant_id", "resource")
+
+
+def _gates_of(job: Job) -> set[tuple[str, str]]:
+    return {("queue", job.queue), ("actor", job.actor), ("tenant", str(job.tenant_id)), ("resource", job.resource)}
 
 
 def run_totals() -> list[RunTotal]:

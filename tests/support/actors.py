@@ -32,6 +32,12 @@ def note_from_start(*, word: str) -> None:
     effects.append(word)
 
 
+@actor(actor_name="tests.refresh", queue_name="default", max_retries=1, unique_until="start")
+def refresh(*, word: str) -> None:
+    """Leave a trace; another of the same key may be sent as soon as this one has started."""
+    effects.append(word)
+
+
 @actor(actor_name="tests.write", queue_name="default", max_retries=2, backoff=TableBackoff([0]))
 def write(*, word: str, seconds: float = 0) -> None:
     """Leave a row in the table that the test made, before and after a rest."""
