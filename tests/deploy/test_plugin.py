@@ -78,7 +78,7 @@ def test_each_worker_of_a_parallel_run_has_databases_of_its_own(pytest_on, tmp_p
         """,
         *["--numprocesses", "2", "--dist", "each"],
     )
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=240)
 
     assert process.returncode == 0, output
     assert {worker: json.loads((tmp_path / worker).read_text()) for worker in ("gw0", "gw1")} == {
