@@ -16,6 +16,10 @@ JOBS: dict[str, Any] = {
         "quarantine": ["quarantine"],
     },
     "POOL_THREADS": {"quarantine": 1},  # others have 8
+    # When a worker is replaced by a fresh one, its jobs ended or given back; 0 is never. A pool's own numbers
+    # come with its own environment.
+    "WORKER_MAX_SECONDS": env.number("JOBS_WORKER_MAX_SECONDS", default=0),
+    "WORKER_MAX_MEMORY_MB": env.number("JOBS_WORKER_MAX_MEMORY_MB", default=0),
     # Seconds after which a silent worker's jobs go to another; a killed one's return at once.
     "LEASE_SECONDS": env.number("JOBS_LEASE_SECONDS", default=15, at_least=2),
     # Seconds after which a bell that nobody answered is rung again.

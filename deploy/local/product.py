@@ -66,7 +66,9 @@ def _pool(name: str, queues: list[str], *, surroundings: Mapping[str, str]) -> P
         "--worker-shutdown-timeout",
         str(WORKER_SHUTDOWN_SECONDS * 1000),
     ]
-    command = ["-m", "dramatiq", "config.workers", *limits, "--queues", *queues]
+    # The script, because only that can start itself again from an environment that is not activated.
+    script = str(Path(sys.executable).with_name("dramatiq"))
+    command = [script, "config.workers", *limits, "--queues", *queues]
     return _program(name, *command, surroundings=surroundings)
 
 

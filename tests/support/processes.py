@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -19,17 +19,30 @@ ROOT = Path(__file__).resolve().parents[2]
 class WorkerProcess:
     """`dramatiq config.workers` with the test actors, on the test database."""
 
-    def __init__(self, *, processes: int = 1, threads: int = 2, queues: str = "default high") -> None:
-        env = {
+    def __init__(
+        self,
+        *,
+        processes: int = 1,
+        threads: int = 2,
+        queues: str = "default high",
+        env: Mapping[str, str] | None = None,
+    ) -> None:
+        surroundings = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "config.settings.test",
             "DATABASE_URL": _test_database_url(),
             "LOG_LEVEL": "WARNING",
+            **(env or {}),
         }
-        command = [sys.executable, "-m", "dramatiq", "config.workers", "tests.support.actors"]
+        command = [
+            sys.executable,
+            str(Path(sys.executable).with_name("dramatiq")),
+            "config.workers",
+            "tests.support.actors",
+        ]
         numbers = ["--processes", str(processes), "--threads", str(threads), "--worker-shutdown-timeout", "2000"]
         self.process = subprocess.Popen(
-            [*command, *numbers, "--queues", *queues.split()], cwd=ROOT, env=env, process_group=0
+            [*command, *numbers, "--queues", *queues.split()], cwd=ROOT, env=surroundings, process_group=0
         )
 
     def children(self) -> list[psutil.Process]:

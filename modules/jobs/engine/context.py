@@ -1,9 +1,13 @@
 """What a job can say and ask while it runs; cheap enough to call for every row."""
 
+import threading
 import time
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
+
+from django.db import connection
+from dramatiq.middleware import Shutdown
 
 from modules.jobs import services
 from modules.jobs.domain import JobCancelled, RunningJob, running_job
@@ -12,6 +16,9 @@ from modules.kernel import clock
 
 WRITE_EVERY_SECONDS = 0.5
 MAX_LOG_LINES = 500
+
+is_leaving = threading.Event()
+"""Set when this worker was told to stop: jobs go on elsewhere from their next checkpoint."""
 
 
 @dataclass
@@ -65,7 +72,8 @@ def log(message: str) -> None:
 def checkpoint(cursor: Any = None) -> None:
     """Be a good place to stop: keep `cursor` for the next start, and raise JobCancelled when cancelled.
 
-    Without a cursor it asks at most twice a second. `saved_checkpoint` returns the cursor after a restart.
+    Without a cursor it asks at most twice a second. `saved_checkpoint` returns the cursor after a restart. When
+    the worker is about to leave, a job with a cursor stops here unharmed and goes on from it in another one.
     """
     running = running_job.get()
     if running is None or (cursor is None and not _is_due(running)):
@@ -73,6 +81,9 @@ def checkpoint(cursor: Any = None) -> None:
     going = services.may_go_on(running) if cursor is None else services.save_checkpoint(running, cursor)
     if not going:
         raise JobCancelled("The job was cancelled while it ran.")
+    # A cursor that was written inside a transaction would be rolled back with it.
+    if cursor is not None and is_leaving.is_set() and not connection.in_atomic_block:
+        raise Shutdown("The worker leaves; the job goes on from its checkpoint.")
 
 
 def saved_checkpoint() -> Any:

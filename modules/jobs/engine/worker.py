@@ -18,7 +18,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from dramatiq import Broker, Middleware, Worker
 
 from modules.jobs import services
-from modules.jobs.engine import pulse, runner
+from modules.jobs.engine import context, pulse, runner
+from modules.jobs.engine.replacement import Replacement, StopSignals
 from modules.jobs.engine.watch import Watch
 from modules.kernel.ids import uuid7
 
@@ -39,10 +40,13 @@ class WorkerLife(Middleware):
         self._pulse: subprocess.Popen[bytes] | None = None
         self._master = os.getppid()
         self._orphaned_at: float | None = None
+        self._signals: StopSignals | None = None
 
     def after_process_boot(self, _broker: Broker) -> None:
         """Follow the master into death: Dramatiq leaves its workers running when it is killed."""
         self._master = os.getppid()
+        self._signals = StopSignals()
+        self._signals.install()
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
@@ -76,7 +80,8 @@ class WorkerLife(Middleware):
             log.warning("a thread connects with its first job, the database is away: %s", error)
 
     def before_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
-        """Leave dispatching to the others; running jobs have until the shutdown timeout."""
+        """Leave dispatching to the others; running jobs have until the shutdown timeout, or their checkpoint."""
+        context.is_leaving.set()
         self._stopping.set()
 
     def after_worker_shutdown(self, _broker: Broker, _worker: Worker) -> None:
@@ -93,7 +98,7 @@ class WorkerLife(Middleware):
 
     def _dispatch_forever(self) -> None:
         database = _DatabaseWatch()
-        watch, settling = Watch(), _Pace(SETTLE_EVERY_SECONDS)
+        watch, settling, replacement = Watch(), _Pace(SETTLE_EVERY_SECONDS), Replacement()
         rest = DISPATCH_EVERY_SECONDS
         # Workers start together; the random rest keeps them from asking for the lock in step.
         while not self._stopping.wait(rest * random.uniform(0.8, 1.2)):  # noqa: S311
@@ -103,6 +108,7 @@ class WorkerLife(Middleware):
                 rest = DISPATCH_ON_SECONDS if done.rung else DISPATCH_EVERY_SECONDS
                 if runner.worker_id:
                     services.release_strays(worker_id=runner.worker_id, in_hand=list(runner.in_hand))
+                    replacement.look(worker_id=runner.worker_id, master=self._living_master())
                 watch.look()
             except (DatabaseError, InterfaceError) as error:
                 database.lost()
@@ -110,6 +116,10 @@ class WorkerLife(Middleware):
                 connection.close()
             except Exception:
                 log.exception("a dispatcher's pass failed; the next one tries again")
+
+    def _living_master(self) -> int | None:
+        """Return who may be asked for a replacement: a master of Dramatiq that has told nobody to stop."""
+        return self._master if self._signals and not self._signals.is_stopping else None
 
     def _end_if_stuck(self) -> None:
         """End an orphan that did not stop by itself.

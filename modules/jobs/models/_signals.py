@@ -74,6 +74,8 @@ class Bookmark(models.Model):
     counted_at = models.DateTimeField(null=True)
     evaluated_at = models.DateTimeField(null=True)
     ticked_at = models.DateTimeField(null=True)
+    restart_asked_at = models.DateTimeField(null=True)
+    """Every worker that started before, by PostgreSQL's clock, is to be replaced."""
 
     class Meta:
         constraints: ClassVar = [models.CheckConstraint(condition=Q(id=1), name="jobs_bookmark_is_one")]

@@ -40,7 +40,14 @@ from modules.jobs.services._schedules import (
 )
 from modules.jobs.services._watch import keep_watch
 from modules.jobs.services._why import Reason, why
-from modules.jobs.services._workers import register_worker, release_strays, retire_worker
+from modules.jobs.services._workers import (
+    ask_restart,
+    count_old_workers,
+    is_restart_asked,
+    register_worker,
+    release_strays,
+    retire_worker,
+)
 
 __all__ = [
     "QUARANTINE",
@@ -60,6 +67,7 @@ __all__ = [
     "StillAnswering",
     "Success",
     "answer_once",
+    "ask_restart",
     "batch",
     "cancel",
     "cancel_batch",
@@ -67,6 +75,7 @@ __all__ = [
     "change_schedule",
     "claim",
     "claim_many",
+    "count_old_workers",
     "count_runs",
     "create_schedule",
     "delete_schedule",
@@ -78,6 +87,7 @@ __all__ = [
     "evaluate_alerts",
     "fail",
     "fire_due_schedules",
+    "is_restart_asked",
     "keep_watch",
     "may_go_on",
     "monitor_queues",

@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from modules.jobs import domain
 from modules.jobs.domain import Outcome
@@ -41,6 +41,39 @@ def release_strays(*, worker_id: UUID, in_hand: list[UUID]) -> int:
         note="The worker lost sight of the job.",
         in_hand=in_hand,
     )
+
+
+def ask_restart() -> int:
+    """Let every worker of every host be replaced as soon as it notices; return how many there are."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """INSERT INTO jobs_bookmark (id, counted_id, next_id, writers, restart_asked_at)
+            VALUES (1, 0, 0, '{}', clock_timestamp())
+            ON CONFLICT (id) DO UPDATE SET restart_asked_at = EXCLUDED.restart_asked_at"""
+        )
+        cursor.execute(f"SELECT count(*) FROM jobs_worker WHERE {_ALIVE}")
+        return int(cursor.fetchone()[0])
+
+
+def count_old_workers() -> int:
+    """Return how many workers still live that were there when the last restart was asked for."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM jobs_worker, jobs_bookmark WHERE {_ALIVE} AND {_IS_OLD}")
+        return int(cursor.fetchone()[0])
+
+
+def is_restart_asked(*, worker_id: UUID) -> bool:
+    """Return whether somebody asked after the worker's start that all be replaced."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT EXISTS (SELECT 1 FROM jobs_worker, jobs_bookmark WHERE jobs_worker.id = %s AND {_IS_OLD})",
+            [worker_id],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+_ALIVE = "stopped_at IS NULL AND lease_until > clock_timestamp()"
+_IS_OLD = "started_at <= restart_asked_at"  # both by PostgreSQL's clock
 
 
 def _give_back(where: str, *, worker_id: UUID, note: str, **params: Any) -> int:
