@@ -217,7 +217,7 @@ def test_a_replay_in_steps_is_stopped_resumed_and_cancelled_by_hand(dead):
     [
         (["queue_retry", "--ramp"], "queue_retry all"),
         (["queue_retry", "all", "--reason", "x"], "add --ramp"),
-        (["queue_retry", "all", "--ramp"], "None of these is a dead letter"),
+        (["queue_retry", "all", "--ramp"], "None of these is a dead letter that no running replay has"),
         (["job_replays", "--stop"], "Name the replay"),
         (["job_replays", "7"], "There is no replay 7"),
     ],

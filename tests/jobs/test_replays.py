@@ -1,17 +1,21 @@
 """Replay in steps: 5, 50, the rest; stopped by the cause's return, harmless twice, killed anywhere."""
 
+import random
 import threading
 from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.db.models import F
 
 from modules.jobs import actors, services
 from modules.jobs.domain import may_release, step_of
 from modules.jobs.models import Job, Replay, ReplayedJob
 from modules.jobs.services import NothingToReplay
 from modules.kernel import clock
+from modules.kernel.ids import uuid7
 from tests.support.processes import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -248,6 +252,38 @@ def test_a_job_that_is_cancelled_after_its_release_stops_nothing():
     assert counts(replay) == {"in_flight": 5, "succeeded": 3, "cancelled": 2}
 
 
+def test_two_who_start_the_same_at_once_let_five_go():
+    dead_letters(40)
+    started = []
+
+    def begin():
+        with suppress(NothingToReplay):
+            started.append(start())
+
+    assert at_once(4, begin) == []
+    services.continue_replays()
+
+    assert (len(started), counts(started[0])) == (1, {"waiting": 35, "in_flight": 5})
+
+
+def test_what_waits_in_a_stopped_replay_may_begin_anew():
+    dead_letters(20)
+    stopped = start()
+    services.stop_replay(stopped.pk, by="eva")
+
+    anew = start()
+    services.resume_replay(stopped.pk)
+    for _ in range(3):
+        end(Job.objects.filter(state="queued").count())
+        services.continue_replays()
+
+    assert (anew.total, counts(anew), counts(stopped)) == (
+        *(15, {"succeeded": 10, "gone": 5}),
+        {"succeeded": 10, "gone": 10},
+    )
+    assert set(Job.objects.values_list("fence", flat=True)) == {2}
+
+
 def test_those_who_fail_later_do_not_join():
     dead_letters(6)
     replay = start()
@@ -273,7 +309,7 @@ def test_it_knows_whose_jobs_it_has(tenants, whose):
 def test_ten_thousand_are_chosen_by_one_statement_and_released_by_a_few(django_assert_num_queries):
     many_dead_letters(10_000)
     # savepoints, the replay, the choice, the figures; then the first pass: lock, settle, choose, move, note, save
-    with django_assert_num_queries(16):
+    with django_assert_num_queries(17):
         replay = start()
     for size in (5, 50):
         end(size)
@@ -352,6 +388,80 @@ def test_a_pass_that_is_killed_midway_loses_and_doubles_nothing():
     assert Job.objects.filter(id__in=[job.id for job in jobs], state="queued").count() == 50
 
 
+class Walk:
+    """A replay among workers, operators and others, who do whatever they may, in any order."""
+
+    def __init__(self, seed):
+        self.dice = random.Random(seed)
+        dead_letters(self.dice.choice([3, 40, 90]))
+        self.replay = start()
+        self.careful_from = 0
+
+    def some(self, state):
+        ids = [*Job.objects.filter(state=state).order_by("id").values_list("id", flat=True)]
+        return self.dice.sample(ids, min(len(ids), self.dice.choice([1, 1, 5, 50])))
+
+    def go(self):
+        steps = [
+            *[lambda: self.end("succeeded")] * 6,
+            *[lambda: self.end("failed", fingerprint=self.dice.choice([CAUSE, OTHER]))],
+            *[lambda: services.cancel(self.some("queued")[:1]), lambda: services.discard(self.some("failed")[:1])],
+            *[lambda: services.replay(self.some("failed")[:2]), lambda: services.stop_replay(self.replay.pk, by="eva")],
+            *[self.resume] * 2,
+            *[services.continue_replays] * 4,
+        ]
+        self.dice.choice(steps)()
+
+    def end(self, state, **fields):
+        now = clock.now()
+        jobs = Job.objects.filter(id__in=self.some("queued"))
+        jobs.update(state="running", fence=F("fence") + 1, worker_id=uuid7(), started_at=now, deadline_at=now)
+        Job.objects.filter(state="running").update(state=state, finished_at=now, **fields)
+
+    def resume(self):
+        before = self.released()
+        if services.resume_replay(self.replay.pk):
+            self.careful_from = before
+
+    def released(self):
+        return self.replay.jobs.filter(released_fence__isnull=False).count()
+
+    def check(self, before, released_before):
+        """Check what holds after any step, by the members' rows and not by the counters."""
+        self.replay.refresh_from_db()
+        open_, released = self.replay.jobs.filter(outcome="", released_fence__isnull=False).count(), self.released()
+        outcomes = Counter(self.replay.jobs.exclude(outcome="").values_list("outcome", flat=True))
+        assert self.replay.in_flight == open_
+        assert self.replay.failed == outcomes["same_cause"] + outcomes["other_cause"]
+        assert (self.replay.succeeded, self.replay.gone) == (outcomes["succeeded"], outcomes["gone"])
+        if self.replay.state in {"done", "cancelled"} or (before == self.replay.state == "stopped"):
+            assert released == released_before
+        if released > released_before:
+            since, since_before = released - self.careful_from, released_before - self.careful_from
+            assert since > 55 or open_ == released - released_before  # those of the step before have ended
+            assert since <= 5 or since_before >= 5  # no step is leapt over
+            assert since <= 55 or since_before >= 55
+            assert open_ <= 500
+        return self.replay.state, released
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_happens_the_counts_are_true_and_steps_are_kept(seed):
+    walk = Walk(seed)
+    seen = walk.check("running", 0)
+
+    for _ in range(40):
+        walk.go()
+        seen = walk.check(*seen)
+
+    services.stop_replay(walk.replay.pk, by="eva")
+    while Job.objects.filter(state="queued").exists():
+        walk.end("succeeded")
+    services.continue_replays()
+    assert counts(walk.replay).get("in_flight", 0) == 0
+
+
 def _kill_whoever_waits():
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE NOT granted")
@@ -382,8 +492,9 @@ def test_old_replays_are_pruned_and_those_that_run_stay(drain):
     dead_letters(6)
     start()
     dead_letters(8, fingerprint=OTHER)
-    stopped, running = (start(Job.objects.filter(fingerprint=OTHER)) for _ in range(2))
+    stopped = start(Job.objects.filter(fingerprint=OTHER))
     services.stop_replay(stopped.pk, by="eva")
+    running = start(Job.objects.filter(fingerprint=OTHER))
     for _ in range(2):
         drain()
         services.continue_replays()

@@ -178,7 +178,7 @@ class FailedJobAdmin(JobScreen):
         if request.method != "POST":
             return self._ask(request, verb=verb, jobs=jobs, fields=[])
         if act is None:
-            return self._ramp(request, jobs=jobs, what=_filter_in_words(request))
+            return self._ramp(request, jobs=jobs, what=_filter_in_words(request, jobs))
         count = act(jobs)
         note_bulk(request, Job, what=_done(verb, count), count=count)
         return HttpResponseRedirect(_list_of(request))
@@ -189,7 +189,7 @@ class FailedJobAdmin(JobScreen):
         try:
             started = services.start_replay(jobs=jobs, what=what, by=request.user.get_username(), reason=reason)
         except NothingToReplay:
-            messages.warning(request, _("No failed job matches any more."))
+            messages.warning(request, _("No failed job matches that is not in a running replay."))
             return HttpResponseRedirect(_list_of(request))
         text = ngettext(
             "The replay of %(count)s job has begun with the first few.",
@@ -224,8 +224,12 @@ def _list_of(request: HttpRequest) -> str:
     return f"{reverse('admin:jobs_failedjob_changelist')}?{request.GET.urlencode()}"
 
 
-def _filter_in_words(request: HttpRequest) -> str:
-    """Return which jobs the list's address matches, for people."""
+def _filter_in_words(request: HttpRequest, jobs: "QuerySet[Any]") -> str:
+    """Return which jobs the list's address matches, for people; a cause by one of its errors."""
+    wanted = request.GET.dict()
+    example = jobs.first() if wanted.get("fingerprint") else None
+    if example:
+        wanted["fingerprint"] = f"{example.error_type}: {first_line(example.error_message)}"
     words = {
         "fingerprint": _("cause"),
         "actor": _("actor"),
@@ -234,7 +238,7 @@ def _filter_in_words(request: HttpRequest) -> str:
         "tenant": _("tenant"),
         "q": _("search"),
     }
-    found = [f"{words.get(name, name)}: {value}" for name, value in request.GET.items() if value]
+    found = [f"{words.get(name, name)}: {value}" for name, value in wanted.items() if value]
     return ", ".join(found) or _("all failed jobs")
 
 

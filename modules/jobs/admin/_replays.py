@@ -155,12 +155,14 @@ class ReplayAdmin(ReadOnlyAdmin):
         sizes = [*(str(size) for size in RAMP), _("the rest")]
         place = row.step - 1
         marked = [format_html("<b>{}</b>", size) if n == place else muted(size) for n, size in enumerate(sizes)]
-        return format_html_join(" → ", "{}", ((size,) for size in marked))
+        return format_html(
+            '<span class="bk-nowrap">{}</span>', format_html_join(" → ", "{}", ((one,) for one in marked))
+        )
 
     @display(description=gettext_lazy("started"))
     def started(self, row: Replay) -> str:
         """Show when it began."""
-        return moment(row.started_at)
+        return format_html('<span class="bk-nowrap">{}</span>', moment(row.started_at))
 
     @display(description=gettext_lazy("started"))
     def started_in_full(self, row: Replay) -> str:

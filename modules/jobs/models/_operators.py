@@ -29,7 +29,7 @@ class Replay(models.Model):
         OTHER_CAUSE = "other_cause", _("A job failed for another cause")
         ASKED = "asked", _("Somebody stopped it")
 
-    what = models.CharField(_("what"), max_length=300, help_text=_("Which dead letters were chosen, in words."))
+    what = models.CharField(_("failed jobs"), max_length=300)
     tenant_ids = ArrayField(
         models.BigIntegerField(),
         verbose_name=_("tenants"),
@@ -125,6 +125,9 @@ class ReplayedJob(models.Model):
         indexes: ClassVar = [
             models.Index(
                 fields=["replay", "id"], condition=Q(released_fence__isnull=True, outcome=""), name="jobs_replayed_next"
+            ),
+            models.Index(  # does a running replay have this job already?
+                fields=["job_id"], condition=Q(released_fence__isnull=True, outcome=""), name="jobs_replayed_waiting"
             ),
             models.Index(
                 fields=["replay", "id"],

@@ -18,20 +18,23 @@ from modules.kernel.secrets import mask_text
 
 log = logging.getLogger("backroom.jobs")
 
+START_LOCK = 0x72706C79
 MAX_TEXT = 300  # characters of what people write
 
 
 class NothingToReplay(Exception):
-    """No dead letter matches."""
+    """No dead letter matches, or a running replay has them all."""
 
 
 def start_replay(*, jobs: "QuerySet[Job]", what: str, by: str, reason: str = "") -> Replay:
     """Choose every dead letter of a query, release the first few, and return the replay as it then is.
 
-    Which jobs belong to it is decided once, here; those that fail later do not join. Of several causes, each is
-    among the first to be tried. `what` says in words which jobs they are. Raises NothingToReplay.
+    Which jobs belong to it is decided once, here; those that fail later do not join, nor do those that wait in a
+    replay that runs: two people who start the same let 5 go, not 10. Of several causes, each is among the first to be
+    tried. `what` says in words which jobs they are. Raises NothingToReplay.
     """
     with transaction.atomic():
+        _start_alone()
         started = Replay.objects.create(
             what=mask_text(what)[:MAX_TEXT], reason=reason[:MAX_TEXT], started_by=by, started_at=clock.now()
         )
@@ -45,8 +48,19 @@ def start_replay(*, jobs: "QuerySet[Job]", what: str, by: str, reason: str = "")
     return started
 
 
+def _start_alone() -> None:
+    """Wait for whoever starts a replay at this moment, so that each sees what the other has chosen."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
+
+
 _CHOOSE = """
-    WITH chosen AS MATERIALIZED ({query}),
+    WITH chosen AS MATERIALIZED (
+        SELECT id, fingerprint, tenant_id FROM ({query}) AS dead
+        WHERE NOT EXISTS (
+            SELECT 1 FROM jobs_replayedjob member JOIN jobs_replay ON jobs_replay.id = member.replay_id
+            WHERE member.job_id = dead.id AND member.released_fence IS NULL AND member.outcome = ''
+                AND jobs_replay.state = 'running')),
     kept AS (
         INSERT INTO jobs_replayedjob (replay_id, job_id, fingerprint, outcome)
         SELECT %s, id, fingerprint, '' FROM chosen

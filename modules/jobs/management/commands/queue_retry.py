@@ -58,7 +58,7 @@ class Command(BaseCommand):
         try:
             started = services.start_replay(jobs=jobs, what=what, by=getpass.getuser(), reason=reason)
         except NothingToReplay:
-            raise CommandError("None of these is a dead letter.") from None
+            raise CommandError("None of these is a dead letter that no running replay has.") from None
         self.stdout.write(
             f"Replay {started.pk}: {started.in_flight:,} of {started.total:,} jobs are queued again. "
             f"`job_replays {started.pk}` tells how far it is."
