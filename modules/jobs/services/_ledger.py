@@ -69,6 +69,8 @@ def move(
 
 
 _STARTS = "job_id uuid, start int, worker_id uuid, time_limit double precision, result jsonb, log text"
+# The ids a second time, as an array: of a recordset the planner knows nothing, and reads every waiting job for it.
+_THAT_START = "id = ANY(%(ids)s) AND id = batch.job_id AND fence = batch.start"
 
 
 def move_batch(
@@ -79,7 +81,7 @@ def move_batch(
     unless: str = "FALSE",
     returning: tuple[str, ...] = (),
     record: str = _STARTS,
-    match: str = "id = batch.job_id AND fence = batch.start",
+    match: str = _THAT_START,
 ) -> list[MovedJob]:
     """Move the jobs of `batch` in one statement, each only in the start that its row names; return those that moved.
 
@@ -89,7 +91,8 @@ def move_batch(
     source = f"jsonb_to_recordset(%(batch)s::jsonb) AS batch({record})"
     sql = _sql(kind, where=f"{match} AND NOT {unless}", returning=returning, source=source)
     ending = Ending(outcome) if outcome else None
-    params = {**_ending_values(ending), "batch": json.dumps(batch, default=str)}
+    ids = [row["job_id"] for row in batch if "job_id" in row]
+    params = {**_ending_values(ending), "ids": ids, "batch": json.dumps(batch, default=str)}
     return _execute(kind, sql, params, ending=ending, returning=returning)
 
 
