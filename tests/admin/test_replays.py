@@ -129,7 +129,7 @@ def test_it_is_paused_resumed_and_cancelled_by_buttons(operator, alice):
     assert seen == [
         ("stopped", "No more jobs are released until you resume it."),
         ("running", "It goes on, carefully again: a few first. Those that failed stay failed."),
-        ("cancelled", "The replay is cancelled; what was released goes on."),
+        ("cancelled", "The replay is cancelled. Released jobs go on, the others stay among the failed ones."),
         ("cancelled", "This replay has not stopped."),
     ]
     assert queued() == 5

@@ -16,7 +16,7 @@ from modules.jobs.models import Job, Replay, ReplayedJob
 from modules.jobs.services import NothingToReplay
 from modules.kernel import clock
 from modules.kernel.ids import uuid7
-from tests.support.processes import wait_until
+from tests.support.processes import WorkerProcess, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -386,6 +386,23 @@ def test_a_pass_that_is_killed_midway_loses_and_doubles_nothing():
     assert between == {"waiting": 55, "in_flight": 5}
     assert counts(replay) == {"waiting": 5, "in_flight": 50, "succeeded": 5}
     assert Job.objects.filter(id__in=[job.id for job in jobs], state="queued").count() == 50
+
+
+@pytest.mark.journey
+def test_workers_carry_it_through_though_one_is_killed_midway():
+    dead_letters(80, arguments={"word": "again", "seconds": 0.2})
+    replay = start()
+    with WorkerProcess(threads=8) as first:
+        wait_until(lambda: Job.objects.filter(state="succeeded").count() > 20)  # in the step of 50
+        first.kill_child()
+        first.process.wait(timeout=20)
+    between = counts(replay)
+    with WorkerProcess(threads=8):
+        wait_until(lambda: counts(replay) == {"succeeded": 80})
+
+    assert (between["waiting"], replay.state) == (25, "done")
+    assert Job.objects.filter(crashes__gt=0).count() <= 8
+    assert not Job.objects.filter(crashes=0).exclude(fence=2).exists()
 
 
 class Walk:

@@ -117,12 +117,13 @@ class ReplayAdmin(ReadOnlyAdmin):
         gettext_lazy("Cancel"),
         icon="block",
         shown_for=lambda row: row.state in {Replay.State.RUNNING, Replay.State.STOPPED},
-        question=gettext_lazy("End this replay for good? Jobs that were not released stay among the failed ones."),
     )
     def cancel(self, request: HttpRequest, row: Replay) -> None:
-        """End it."""
+        """End it. No question: another may begin with the same jobs, and this page renews itself under one."""
         if services.cancel_replay(row.pk):
-            messages.success(request, _("The replay is cancelled; what was released goes on."))
+            messages.success(
+                request, _("The replay is cancelled. Released jobs go on, the others stay among the failed ones.")
+            )
         else:
             messages.warning(request, _("This replay has ended already."))
 
