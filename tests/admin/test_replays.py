@@ -105,7 +105,7 @@ def test_a_page_tells_why_it_stopped_and_rests(root):
     assert f"/jobs/job/{job.pk}/" in response.content.decode()
     assert "s3cr3t" not in response.content.decode()
     assert "Refresh" not in response.headers
-    assert ("Stopped" in listed, "The cause has returned" in listed, "5 / 8" in listed) == (True, True, True)
+    assert ("Halted" in listed, "The cause has returned" in listed, "5 / 8" in listed) == (True, True, True)
 
 
 def fail_again(job):

@@ -20,7 +20,7 @@ class Replay(models.Model):
 
     class State(models.TextChoices):
         RUNNING = "running", _("Running")
-        STOPPED = "stopped", _("Stopped")
+        STOPPED = "stopped", _("Halted")
         DONE = "done", _("Done")
         CANCELLED = "cancelled", _("Cancelled")
 
@@ -37,7 +37,7 @@ class Replay(models.Model):
         help_text=_("Whose jobs; empty when some are nobody's."),
     )
     reason = models.CharField(_("reason"), max_length=300, default="", blank=True)
-    started_by = models.CharField(_("started by"), max_length=200, default="", blank=True)
+    started_by = models.CharField(_("begun by"), max_length=200, default="", blank=True)
     started_at = models.DateTimeField(_("started"))
     state = models.CharField(_("state"), max_length=9, choices=State, default=State.RUNNING)
     ended_at = models.DateTimeField(_("stopped or ended"), null=True, blank=True)
