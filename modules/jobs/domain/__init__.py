@@ -1,5 +1,6 @@
 """The life of a job in pure Python: states, moves, retry policies, errors, schedules."""
 
+from modules.jobs.domain.calendars import countries
 from modules.jobs.domain.failures import Failure, fingerprint
 from modules.jobs.domain.life import (
     ALIVE,
@@ -36,7 +37,19 @@ from modules.jobs.domain.retries import (
     Snooze,
     TableBackoff,
 )
-from modules.jobs.domain.schedules import InvalidSchedule, Schedule, check_times, due_times, next_times
+from modules.jobs.domain.schedules import (
+    DayOff,
+    DoubledHour,
+    Due,
+    InvalidSchedule,
+    Schedule,
+    SkippedHour,
+    Timetable,
+    check_times,
+    due,
+    due_times,
+    next_times,
+)
 from modules.jobs.domain.signals import (
     DURATION_BUCKETS,
     FAILURES,
@@ -74,6 +87,9 @@ __all__ = [
     "Backoff",
     "Channel",
     "CrashedTooOften",
+    "DayOff",
+    "DoubledHour",
+    "Due",
     "ExponentialBackoff",
     "Failure",
     "InvalidRule",
@@ -85,11 +101,15 @@ __all__ = [
     "Rule",
     "RunningJob",
     "Schedule",
+    "SkippedHour",
     "Snooze",
     "State",
     "TableBackoff",
+    "Timetable",
     "allowed_steps",
     "check_times",
+    "countries",
+    "due",
     "due_times",
     "fingerprint",
     "next_times",
