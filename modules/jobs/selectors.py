@@ -421,8 +421,8 @@ def get_tenant_schedule(public_id: UUID, *, tenant_id: int) -> JobSchedule:
 
 
 def upcoming(schedule: JobSchedule, *, after: datetime, count: int) -> list[datetime]:
-    """Return the schedule's next due times in UTC; raises InvalidSchedule."""
-    return next_times(schedule.effective_cron, schedule.effective_timezone, after=after, count=count)
+    """Return the schedule's next times at which it runs, in UTC; raises InvalidSchedule."""
+    return next_times(schedule.timetable, after=after, count=count)
 
 
 def next_bell(queues: Sequence[str] = ()) -> Bell | None:

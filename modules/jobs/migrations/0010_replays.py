@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('jobs', '0008_restart'),
+        ('jobs', '0009_schedule_policies'),
     ]
 
     operations = [
