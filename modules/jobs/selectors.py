@@ -23,8 +23,10 @@ from modules.jobs.models import (
     Batch,
     Bookmark,
     Job,
+    JobChange,
     JobSchedule,
     Pause,
+    Replay,
     RunTotal,
     ScheduleFiring,
     Worker,
@@ -309,6 +311,21 @@ def batch_members(batch_id: UUID, *, limit: int) -> list[Job]:
     """Return the newest members, newest first, without their payloads."""
     found = Job.objects.filter(batch_id=batch_id).order_by("-id")
     return list(found.defer("arguments", "result", "checkpoint", "chain")[:limit])
+
+
+def newest_replays(*, limit: int) -> list[Replay]:
+    """Return the newest replays in steps, newest first."""
+    return list(Replay.objects.order_by("-id")[:limit])
+
+
+def get_replay(replay_id: int) -> Replay:
+    """Return the replay; raises Replay.DoesNotExist."""
+    return Replay.objects.get(id=replay_id)
+
+
+def job_changes(job_id: UUID, *, limit: int) -> list[JobChange]:
+    """Return the newest changes of a job's arguments, newest first."""
+    return list(JobChange.objects.filter(job_id=job_id).order_by("-id")[:limit])
 
 
 def get_tenant_job(job_id: UUID, *, tenant_id: int) -> Job:

@@ -31,6 +31,7 @@ from modules.jobs.domain.life import (
     allowed_steps,
     running_job,
 )
+from modules.jobs.domain.replays import MOST_IN_FLIGHT, RAMP, may_release, step_of
 from modules.jobs.domain.retries import (
     Backoff,
     CrashedTooOften,
@@ -74,11 +75,13 @@ __all__ = [
     "ENDED",
     "FAIL",
     "FAILURES",
+    "MOST_IN_FLIGHT",
     "MOVES",
     "PLATFORM_RULES",
     "POSTPONE",
     "PROMOTE",
     "QUARANTINE",
+    "RAMP",
     "RELEASE",
     "REPLACE",
     "REPLAY",
@@ -120,7 +123,9 @@ __all__ = [
     "due_callbacks",
     "due_times",
     "fingerprint",
+    "may_release",
     "next_times",
     "rule_params",
     "running_job",
+    "step_of",
 ]
