@@ -13,7 +13,7 @@ from modules.jobs.api._requests import KeyHeader, address, answer, arguments, op
 from modules.jobs.api._router import router
 from modules.jobs.api._schemas import RecurringJobIn, RecurringList, RecurringOut
 from modules.jobs.api._views import data_out
-from modules.jobs.domain import Timetable
+from modules.jobs.domain import CALENDAR, Timetable
 from modules.jobs.models import JobSchedule
 from modules.jobs.registry import api_name
 from modules.jobs.services import Answer
@@ -38,6 +38,8 @@ def _create(request: HttpRequest, payload: RecurringJobIn) -> Answer:
         actor=spec.name,
         timetable=timetable,
         options=given,
+        overlap=payload.overlap,
+        catch_up=payload.catch_up,
         now=clock.now(),
     )
     body = _out(made).model_dump_json(by_alias=True)
@@ -45,7 +47,9 @@ def _create(request: HttpRequest, payload: RecurringJobIn) -> Answer:
 
 
 def _timetable(payload: RecurringJobIn) -> Timetable:
-    timetable = Timetable(cron=payload.cron, timezone=payload.timezone or settings.TIME_ZONE)
+    timetable = Timetable(
+        timezone=payload.timezone or settings.TIME_ZONE, **payload.model_dump(include={"cron", *CALENDAR})
+    )
     if problems := services.timetable_problems(timetable):
         errors = {to_camel(field): problem for field, problem in problems.items()}
         raise Problem(422, _("Nobody could follow this schedule."), errors=errors)
@@ -88,6 +92,10 @@ def _out(schedule: JobSchedule) -> RecurringOut:
         data=data_out(schedule.effective_options),
         cron=schedule.effective_cron,
         timezone=schedule.effective_timezone,
+        overlap=schedule.overlap,
+        catch_up=schedule.catch_up,
+        **{name: getattr(schedule, name) for name in CALENDAR},
+        waiting_since=schedule.waiting_due_at,
         next_run_at=next(iter(selectors.upcoming(schedule, after=clock.now(), count=1)), None)
         if schedule.runs
         else None,
