@@ -88,7 +88,7 @@ class ActorSpec:
 
     def _as_json(self, name: str, value: Any) -> Any:
         try:
-            text = _json(value)
+            text = to_json(value)
         except (TypeError, ValueError) as error:
             raise InvalidArguments(
                 f"{self.name}: the argument {name!r} cannot be kept as JSON ({error}); "
@@ -124,12 +124,13 @@ def _reason(error: ValidationError) -> str:
     return f"{first['msg']}{f' at {place}' if place else ''}."
 
 
-def _json(value: Any) -> str:
-    text = json.dumps(value, allow_nan=False)
+def to_json(value: Any, **options: Any) -> str:
+    """Return the value as JSON that PostgreSQL can keep; raises TypeError, ValueError. Options are json.dumps'."""
+    text = json.dumps(value, allow_nan=False, **options)
     if "\\u0000" in text:
         raise ValueError("PostgreSQL keeps no NUL character")
     if "\\ud" in text:
-        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        json.dumps(value, ensure_ascii=False, **options).encode()  # half of a surrogate pair is no text
     return text
 
 
