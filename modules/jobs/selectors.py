@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from modules.jobs import clients
@@ -331,6 +331,16 @@ def attempts(job_id: UUID, *, limit: int) -> list[Attempt]:
     """Return the newest runs of a job, oldest first, without logs and tracebacks."""
     newest = Attempt.objects.filter(job_id=job_id).order_by("-number").defer("log", "traceback")[:limit]
     return list(reversed(newest))
+
+
+def attempts_of(job_ids: Sequence[UUID], *, limit: int) -> dict[UUID, list[Attempt]]:
+    """Return the newest `limit` runs of each job, oldest first, tracebacks included, from one query for all."""
+    found: dict[UUID, list[Attempt]] = {job_id: [] for job_id in job_ids}
+    # A run's number is the fence it ran under.
+    newest = Attempt.objects.filter(job_id__in=found, number__gt=F("job__fence") - limit)
+    for attempt in newest.order_by("job_id", "number").defer("log"):
+        found[attempt.job_id].append(attempt)
+    return found
 
 
 @dataclass(frozen=True)
