@@ -12,6 +12,8 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapt
 
 from modules.jobs.domain import Backoff, Schedule
 
+TENANT = "tenant_id"  # the argument that no tenant writes
+
 
 class UnknownActor(LookupError):
     """No module has an actor of this name."""
@@ -43,6 +45,8 @@ class ActorSpec:
     """A name that limits may count, made from the arguments: `shop:{shop_id}`."""
     api_name: str | None = None
     """The `type` under which tenants may send it through the REST API; None keeps it inside."""
+    api_arguments: tuple[str, ...] | None = None
+    """What tenants may send of its arguments; None is all. The others keep their defaults."""
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -79,6 +83,12 @@ class ActorSpec:
             except InvalidArguments as error:
                 wrong[name] = error.reason
         return wrong
+
+    @property
+    def open_arguments(self) -> list[str]:
+        """Return the arguments that tenants may send, in the code's order; their own id comes from the token."""
+        allowed = self.signature.parameters if self.api_arguments is None else self.api_arguments
+        return [name for name in self.signature.parameters if name in allowed and name != TENANT]
 
     def resource_of(self, arguments: dict[str, Any]) -> str:
         """Return the name of what a job with these arguments uses together with others, or ""."""
@@ -144,7 +154,17 @@ def register(spec: ActorSpec) -> None:
         raise TypeError(f"{spec.name}: an actor takes named parameters only, no *args, **kwargs or /.")
     if any(other.api_name == spec.api_name and other.name != spec.name for other in open_specs()):
         raise TypeError(f"{spec.name}: another actor is called {spec.api_name!r} in the API already.")
+    _check_open_arguments(spec)
     _specs[spec.name] = spec
+
+
+def _check_open_arguments(spec: ActorSpec) -> None:
+    parameters, allowed = spec.signature.parameters, spec.api_arguments
+    if allowed is None:
+        return
+    needed = {name for name, parameter in parameters.items() if parameter.default is parameter.empty} - {TENANT}
+    if needed - {*allowed} or {*allowed} - {*parameters} or not spec.api_name:
+        raise TypeError(f"{spec.name}: api_arguments names arguments of the code, and all that have no default.")
 
 
 def get_spec(name: str) -> ActorSpec:
