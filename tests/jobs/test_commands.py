@@ -248,7 +248,7 @@ EVERY_STATE = {
     "retrying": 0,
     "succeeded": 2,
     "failed": 3,
-    "cancelled": 1,
+    "cancelled": 2,
     "quarantined": 0,
 }
 
