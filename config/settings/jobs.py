@@ -5,8 +5,9 @@ from typing import Any
 from config import env
 
 JOBS: dict[str, Any] = {
-    # A dotted path, because modules never import config.
+    # Dotted paths, because modules never import config.
     "BROKER": "config.broker.build_broker",
+    "WORKERS": "config.workers",
     # Queues by the worker pool that serves them; a pool is one `dramatiq config.workers -Q ...`.
     "POOLS": {
         "normal": ["high", "default", "normal", "low"],

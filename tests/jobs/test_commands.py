@@ -271,3 +271,15 @@ def test_a_big_ledgers_figures_are_counted_but_for_old_jobs(every_state, django_
     note.send(word="since then")
     assert selectors.job_states(exact_below=9).counts["queued"] == 2
     assert selectors.job_states(exact_below=100).estimated == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["default,nowhere"], "no queue 'nowhere'; there are: high, default"),
+        (["default", "--threads", "0"], "1 or more"),
+    ],
+)
+def test_nobody_serves_a_queue_that_there_is_not(words, error):
+    with pytest.raises(CommandError, match=error):
+        run("queue_consume", *words)
