@@ -47,11 +47,15 @@ def dispatch(*, may_rescue: bool = True, may_settle: bool = True) -> Pass:
 
 
 def _locked() -> bool:
-    """Return whether this process dispatches now; frozen in the middle of it, it loses the lock after a lease."""
+    """Return whether this process dispatches now; frozen in the middle of it, it loses the lock after a lease.
+
+    Nobody waits for the disk: a pass that is lost in a crash of PostgreSQL is made again.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT pg_try_advisory_xact_lock(%s),
-                set_config('idle_in_transaction_session_timeout', %s, TRUE)""",
+                set_config('idle_in_transaction_session_timeout', %s, TRUE),
+                set_config('synchronous_commit', 'off', TRUE)""",
             [LOCK, f"{settings.JOBS['LEASE_SECONDS']}s"],
         )
         return bool(cursor.fetchone()[0])

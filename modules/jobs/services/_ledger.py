@@ -69,6 +69,11 @@ def move(
 
 
 _STARTS = "job_id uuid, start int, worker_id uuid, time_limit double precision, result jsonb, log text"
+# The ids a second time, as an array: of a recordset the planner knows nothing, and reads every waiting job for it.
+_THAT_START = "id = ANY(%(ids)s) AND id = batch.job_id AND fence = batch.start"
+
+# Asked once, with the first row; holds for this statement's own transaction.
+_WITHOUT_WAITING = " WHERE (SELECT set_config('synchronous_commit', 'off', TRUE)) IS NOT NULL"
 
 
 def move_batch(
@@ -79,17 +84,23 @@ def move_batch(
     unless: str = "FALSE",
     returning: tuple[str, ...] = (),
     record: str = _STARTS,
-    match: str = "id = batch.job_id AND fence = batch.start",
+    match: str = _THAT_START,
+    is_lasting: bool = True,
 ) -> list[MovedJob]:
     """Move the jobs of `batch` in one statement, each only in the start that its row names; return those that moved.
 
     Rows: job_id, start (the fence), and what the move needs of: worker_id, time_limit (seconds), result, log.
-    Other rows say by `record` what columns they have, none named as one of a job, and by `match` whose they are.
+    Without `is_lasting` nobody waits for the disk: the move may be lost if PostgreSQL crashes within a second,
+    but never while anything that was committed after it is kept. Other rows say by `record` what columns they
+    have, none named as one of a job, and by `match` whose they are.
     """
     source = f"jsonb_to_recordset(%(batch)s::jsonb) AS batch({record})"
     sql = _sql(kind, where=f"{match} AND NOT {unless}", returning=returning, source=source)
+    if not is_lasting and not connection.in_atomic_block:
+        sql += _WITHOUT_WAITING
     ending = Ending(outcome) if outcome else None
-    params = {**_ending_values(ending), "batch": json.dumps(batch, default=str)}
+    ids = [row["job_id"] for row in batch if "job_id" in row]
+    params = {**_ending_values(ending), "ids": ids, "batch": json.dumps(batch, default=str)}
     return _execute(kind, sql, params, ending=ending, returning=returning)
 
 

@@ -64,7 +64,9 @@ def claim_many(claims: Sequence[Claim]) -> list[RunningJob | None]:
         }
         for claim in claims
     ]
-    moved = move_batch(domain.CLAIM, batch, unless=PAUSED, returning=("arguments", "checkpoint", "chain"))
+    # What the job does is written after its claim, so that a crash which takes the claim takes that, too.
+    kept = ("arguments", "checkpoint", "chain")
+    moved = move_batch(domain.CLAIM, batch, unless=PAUSED, returning=kept, is_lasting=False)
     started = {job.id: job for job in moved}
     # Popped, because a bell that is here twice starts one run.
     return [_running(job) if (job := started.pop(claim.bell.job_id, None)) else None for claim in claims]
