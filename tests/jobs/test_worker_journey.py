@@ -84,6 +84,18 @@ def test_a_task_of_a_killed_worker_runs_again_though_it_is_tried_once(rows):
     assert (result.status, result.attempts, len(set(result.worker_ids)), result.errors) == ("SUCCESSFUL", 2, 2, [])
 
 
+def test_queue_consume_becomes_a_worker_of_the_queues_that_it_names(rows):
+    there, elsewhere = (tasks.write.using(queue_name=queue).enqueue(queue, 0) for queue in ("low", "import"))
+    with WorkerProcess(command=["manage.py", "queue_consume", "low,high", "--max-time", "3600"]) as worker:
+        wait_until(lambda: count("succeeded") == 1)
+        (lease,) = Worker.objects.all()
+        assert (lease.queues, lease.threads) == (["high", "low"], 8)
+        assert worker.stop() == 0
+
+    assert rows() == ["low"]
+    assert [result.task.get_result(result.id).status for result in (there, elsewhere)] == ["SUCCESSFUL", "READY"]
+
+
 def test_an_atomic_job_killed_half_way_has_one_effect(rows):
     write_atomically.send(word="once", seconds=2)
     with WorkerProcess() as first:
