@@ -54,7 +54,7 @@ def prune_figures(*, minute_days: int = 30, alert_days: int = 90) -> None:
     )
 
 
-@actor(queue_name="default", max_retries=0, time_limit=clock.HOUR)
+@actor(queue_name="default", max_retries=0, time_limit=clock.HOUR, check=django_tasks.check_arguments)
 def run_task(*, task: str, args: list[Any], kwargs: dict[str, Any], backend: str) -> Any:
     """Run a reusable app's `@task` function, named by its dotted path; how often it is tried, its backend says."""
     return django_tasks.run(task, args, kwargs, backend=backend)

@@ -47,6 +47,8 @@ class ActorSpec:
     """The `type` under which tenants may send it through the REST API; None keeps it inside."""
     api_arguments: tuple[str, ...] | None = None
     """What tenants may send of its arguments; None is all. The others keep their defaults."""
+    check: Callable[[dict[str, Any]], None] | None = None
+    """Raises ValueError for arguments that no annotation can refuse, like the name of what is gone from the code."""
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -69,7 +71,13 @@ class ActorSpec:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
             raise InvalidArguments(f"{self.name}: {error}.") from None
-        return {name: self._as_json(name, value) for name, value in bound.arguments.items()}
+        arguments = {name: self._as_json(name, value) for name, value in bound.arguments.items()}
+        if self.check:
+            try:
+                self.check(arguments)
+            except ValueError as error:
+                raise InvalidArguments(f"{self.name}: {error}") from None
+        return arguments
 
     def misfits(self, arguments: dict[str, Any]) -> dict[str, str]:
         """Return what is missing or does not fit, by the argument's name; empty when all is well."""

@@ -1,12 +1,15 @@
 """What a reusable app that knows only `django.tasks` may rely on."""
 
 import asyncio
+import re
 from datetime import timedelta
+from io import StringIO
 from uuid import uuid4
 
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
@@ -48,10 +51,12 @@ def heard():
         signal.disconnect(listener)
 
 
-def send(path, *args, backend="default", **kwargs):
-    """Send a row to the generic actor as nobody but a forger would."""
+def forge(path, *args, backend="default", **kwargs):
+    """Leave a row of the generic actor as an older version of the code, or a forger, would."""
+    result = tasks.add.enqueue(1)
     asked = {"task": path, "args": list(args), "kwargs": kwargs, "backend": backend}
-    return services.enqueue("jobs.run_task", kwargs=asked)
+    Job.objects.filter(id=result.id).update(arguments=asked)
+    return asked
 
 
 def test_a_task_is_a_job_that_runs_and_its_result_says_so(drain, done):
@@ -221,24 +226,32 @@ def test_an_alias_may_try_more_than_once(drain, done):
     ],
 )
 def test_a_path_that_leads_to_no_task_runs_nothing_and_is_a_readable_dead_letter(drain, done, path, reason):
-    job_id = send(path, "touch /tmp/never")
+    asked = forge(path, "touch /tmp/never")
+    out = StringIO()
+    with pytest.raises(CommandError, match="Keep accepting"):
+        call_command("jobs_preflight", stdout=out)
+    assert reason in out.getvalue()
 
     assert drain() == 1
     job = Job.objects.get()
     assert (job.state, job.error_type, done) == ("failed", "PermanentError", [])
     assert reason in job.error_message
     with pytest.raises(TaskResultDoesNotExist):
-        task_backends["default"].get_result(str(job_id))
+        task_backends["default"].get_result(str(job.id))
+    with pytest.raises(InvalidArguments, match=re.escape(reason)):
+        services.enqueue("jobs.run_task", kwargs=asked)
+    assert Job.objects.count() == 1
 
 
-def test_a_task_of_another_backend_is_not_run_from_the_ledger(drain, done):
+@pytest.mark.parametrize("alias", ["elsewhere", "removed"])
+def test_a_task_of_another_backend_is_not_run_from_the_ledger(drain, done, alias):
     elsewhere = {"BACKEND": "django_tasks.backends.dummy.DummyBackend"}
     with override_settings(TASKS={"default": {"BACKEND": BACKEND}, "elsewhere": elsewhere}):
-        send("tests.support.tasks.add", 1, backend="elsewhere")
+        forge("tests.support.tasks.add", 1, backend=alias)
         drain()
 
     assert (Job.objects.get().state, done) == ("failed", [])
-    assert "not in the ledger any more" in Job.objects.get().error_message
+    assert f"TASKS['{alias}'] is not in the ledger" in Job.objects.get().error_message
 
 
 def test_arguments_that_do_not_fit_are_refused_at_the_call_and_after_a_deploy(drain, done):
@@ -249,7 +262,7 @@ def test_arguments_that_do_not_fit_are_refused_at_the_call_and_after_a_deploy(dr
         tasks.add.enqueue("x" * 300_000)
     assert not Job.objects.exists()
 
-    send("tests.support.tasks.add", 1, gone=2)
+    forge("tests.support.tasks.add", 1, gone=2)
     drain()
     job = Job.objects.get()
     assert (job.state, job.error_type, done) == ("failed", "PermanentError", [])

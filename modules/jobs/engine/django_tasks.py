@@ -18,7 +18,7 @@ from django.db import transaction
 from django.dispatch import receiver
 from django.utils import timezone
 from django.utils.module_loading import import_string
-from django_tasks import TaskContext, TaskResult, TaskResultStatus
+from django_tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
 from django_tasks.backends.base import BaseTaskBackend
 from django_tasks.base import TASK_MAX_PRIORITY, TASK_MIN_PRIORITY, Task, TaskError
 from django_tasks.exceptions import TaskResultDoesNotExist
@@ -127,7 +127,7 @@ class LedgerBackend(BaseTaskBackend):
             raise TaskResultDoesNotExist(result_id)
         try:
             return _results([job])[0]
-        except PermanentError as error:  # the task has gone from the code
+        except TaskIsGone as error:
             raise TaskResultDoesNotExist(f"{result_id}: {error}") from None
 
     def check(self, **_kwargs: Any) -> Iterable[checks.CheckMessage]:
@@ -140,36 +140,43 @@ class LedgerBackend(BaseTaskBackend):
             )
 
 
-def run(path: str, args: list[Any], kwargs: dict[str, Any], *, backend: str) -> Any:
-    """Run the task of the present job and return what it returned, as JSON; raises whatever it raises.
+class TaskIsGone(PermanentError, ValueError):
+    """Where the path leads, there is no task that this backend may run."""
 
-    A path that leads to no task, or arguments that it does not take any more, raise PermanentError.
-    """
+
+def check_arguments(arguments: dict[str, Any]) -> None:
+    """Raise ValueError when no task is there, or it does not take this: at the call, before a deploy, at the start."""
+    task = _find_task(arguments["task"], backend=arguments["backend"])
+    args = arguments["args"]
+    try:
+        _check_call(task, [None, *args] if task.takes_context else args, arguments["kwargs"])
+    except TypeError as error:
+        raise ValueError(str(error)) from None
+
+
+def run(path: str, args: list[Any], kwargs: dict[str, Any], *, backend: str) -> Any:
+    """Run the task of the present job and return what it returned, as JSON; raises whatever it raises."""
     task = _find_task(path, backend=backend)
     result = _results([selectors.get_job(context.job().id)])[0]
-    given = [TaskContext(task_result=result), *args] if task.takes_context else args
-    try:
-        _check_call(task, given, kwargs)
-    except TypeError as error:
-        raise PermanentError(str(error)) from None
     _tell(task_started, result)
-    returned = normalize_json(task.call(*given, **kwargs))
+    returned = normalize_json(
+        task.call(*([TaskContext(task_result=result)] if task.takes_context else []), *args, **kwargs)
+    )
     to_json(returned)  # unlike an actor's, its result is what the caller waits for: nothing would be a lie
     return returned
 
 
 def _find_task(path: str, *, backend: str) -> Task[..., Any]:
     """Return the task at `path`: what is no `@task` there, or belongs to somebody else's backend, is never called."""
+    if backend not in task_backends.settings or not isinstance(task_backends[backend], LedgerBackend):
+        raise TaskIsGone(f"TASKS[{backend!r}] is not in the ledger: {path!r} is not run from here.")
     try:
         found = import_string(path)
     except ImportError as error:
-        raise PermanentError(f"The task {path!r} cannot be found: {error}.") from error
+        raise TaskIsGone(f"The task {path!r} cannot be found: {error}.") from error
     if not isinstance(found, Task):
-        raise PermanentError(f"{path!r} is no task: only functions with the decorator @task are run.")
-    task = found.using(backend=backend)
-    if not isinstance(task.get_backend(), LedgerBackend):
-        raise PermanentError(f"TASKS[{backend!r}] is not in the ledger any more: {path!r} is not run from here.")
-    return task
+        raise TaskIsGone(f"{path!r} is no task: only functions with the decorator @task are run.")
+    return found.using(backend=backend)
 
 
 def _check_call(task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
@@ -193,13 +200,13 @@ def _tell(signal: Any, result: TaskResult[Any]) -> None:
 
 
 def _results(jobs: Sequence[Job], *, skip_lost: bool = False) -> list[TaskResult[Any]]:
-    """Return the jobs as results, with one query for all; raises PermanentError for a task that is in no code."""
+    """Return the jobs as results, with one query for all; raises TaskIsGone for one that is in no code."""
     runs = selectors.attempts_of([job.id for job in jobs], limit=RUNS_SHOWN)
     results = []
     for job in jobs:
         try:
             results.append(_result(job, runs[job.id]))
-        except PermanentError:
+        except TaskIsGone:
             if not skip_lost:
                 raise
     return results
