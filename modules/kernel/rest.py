@@ -104,6 +104,7 @@ def _validated(run: View) -> View:
         tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
         known = {given.removeprefix("W/") for given in parse_etags(request.headers.get("If-None-Match", ""))}
         answer = HttpResponseNotModified() if {tag, "*"} & known else response
+        answer["Content-Length"] = str(len(response.content))  # in a 304 too: that of the answer it stands for
         answer["ETag"] = f"W/{tag}"
         answer["Cache-Control"] = "private, no-cache"  # kept by its reader alone, and asked for each time
         patch_vary_headers(answer, ["Authorization"])

@@ -35,7 +35,7 @@ def test_what_has_not_changed_is_not_sent_again(operation, alice, ids):
 
     assert (first.status_code, second.status_code, second.content) == (200, 304, b"")
     assert first.headers["ETag"].startswith('W/"')
-    for name in ("ETag", "Cache-Control"):
+    for name in ("ETag", "Cache-Control", "Content-Length"):
         assert second.headers[name] == first.headers[name]
     assert "Authorization" in second.headers["Vary"]
     assert second.headers["Cache-Control"] == "private, no-cache"
