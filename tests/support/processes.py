@@ -16,6 +16,12 @@ from django.db import connection
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def surroundings() -> dict[str, str]:
+    """Return the environment of a process that works on the test database."""
+    told = {"DJANGO_SETTINGS_MODULE": "config.settings.test", "DATABASE_URL": _test_database_url()}
+    return {**os.environ, **told, "LOG_LEVEL": "WARNING"}
+
+
 class WorkerProcess:
     """`dramatiq config.workers` with the test actors, or another command for Python, on the test database."""
 
@@ -28,18 +34,11 @@ class WorkerProcess:
         env: Mapping[str, str] | None = None,
         command: Sequence[str] = (),
     ) -> None:
-        surroundings = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings.test",
-            "DATABASE_URL": _test_database_url(),
-            "LOG_LEVEL": "WARNING",
-            **(env or {}),
-        }
         script = str(Path(sys.executable).with_name("dramatiq"))
         numbers = ["--processes", str(processes), "--threads", str(threads), "--worker-shutdown-timeout", "2000"]
         usual = [script, "config.workers", "tests.support.actors", *numbers, "--queues", *queues.split()]
         self.process = subprocess.Popen(
-            [sys.executable, *(command or usual)], cwd=ROOT, env=surroundings, process_group=0
+            [sys.executable, *(command or usual)], cwd=ROOT, env=surroundings() | (env or {}), process_group=0
         )
 
     def children(self) -> list[psutil.Process]:

@@ -47,6 +47,7 @@ from modules.jobs.services._schedules import (
     run_schedule_now,
     schedule_problems,
     sync_schedules,
+    timetable_problems,
 )
 from modules.jobs.services._watch import keep_watch
 from modules.jobs.services._why import Reason, why
@@ -143,5 +144,6 @@ __all__ = [
     "sync_alert_rules",
     "sync_schedules",
     "take_turn",
+    "timetable_problems",
     "why",
 ]

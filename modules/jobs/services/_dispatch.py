@@ -62,12 +62,14 @@ def _locked() -> bool:
 
 
 _LOST = "NOT EXISTS (SELECT 1 FROM jobs_worker WHERE jobs_worker.id = worker_id AND lease_until > clock_timestamp())"
+_LATE = "deadline_at < clock_timestamp()"
 
 
 def _rescue() -> tuple[int, int, int]:
     """Return how many jobs were quarantined, rescued, and found over their time."""
     most = settings.JOBS["MAX_CRASHES"]
     error = CrashedTooOften(f"The worker died {most} times while it ran this job.")
+    _stop_cancelled()
     quarantined = move(
         domain.QUARANTINE,
         where=f"crashes + 1 >= %(most)s AND {_LOST}",
@@ -79,11 +81,16 @@ def _rescue() -> tuple[int, int, int]:
     return len(quarantined), len(rescued), _time_out()
 
 
+def _stop_cancelled() -> None:
+    """End what was asked to stop and was stopped, by its worker's death or by its time: it does not come back."""
+    asked = f"cancel_requested_at IS NOT NULL AND ({_LOST} OR {_LATE})"
+    move(domain.STOP, where=asked, params={}, ending=Ending(Outcome.CANCELLED), limit=CHUNK)
+
+
 def _time_out() -> int:
-    late = "deadline_at < clock_timestamp()"
     ending = Ending(Outcome.TIMED_OUT, Failure.of(TimeoutError("The job ran over its time limit.")))
-    failed = move(domain.FAIL, where=f"{late} AND attempt >= max_attempts", params={}, ending=ending, limit=CHUNK)
-    retried = move(domain.RETRY, where=late, params={"delay": timedelta(seconds=15)}, ending=ending, limit=CHUNK)
+    failed = move(domain.FAIL, where=f"{_LATE} AND attempt >= max_attempts", params={}, ending=ending, limit=CHUNK)
+    retried = move(domain.RETRY, where=_LATE, params={"delay": timedelta(seconds=15)}, ending=ending, limit=CHUNK)
     return len(failed) + len(retried)
 
 

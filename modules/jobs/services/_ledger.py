@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from modules.jobs.domain import Failure, Move, Outcome, State
+from modules.jobs.domain import STOP, Failure, Move, Outcome, State
 from modules.jobs.events import jobs_moved
 from modules.kernel.secrets import mask_text
 
@@ -66,6 +66,13 @@ def move(
     """
     sql = _sql(kind, where=where, limit=limit, order=order, returning=returning)
     return _execute(kind, sql, {**params, **_ending_values(ending)}, ending=ending, returning=returning)
+
+
+def move_back(kind: Move, *, where: str, params: dict[str, Any], ending: Ending) -> list[MovedJob]:
+    """Move jobs that run to where they wait, and cancel those that were asked to stop: they do not come back."""
+    is_asked = "cancel_requested_at IS NOT NULL"
+    back = move(kind, where=f"NOT {is_asked} AND {where}", params=params, ending=ending)
+    return back + move(STOP, where=f"{is_asked} AND {where}", params=params, ending=ending)
 
 
 _STARTS = "job_id uuid, start int, worker_id uuid, time_limit double precision, result jsonb, log text"
