@@ -1,13 +1,14 @@
 """The platform's own jobs, and the minute tick that periodiq sends."""
 
 from datetime import timedelta
+from typing import Any
 
 import dramatiq
 from periodiq import cron
 
 from modules.jobs import services
 from modules.jobs.domain import ENDED, ExponentialBackoff, State
-from modules.jobs.engine import actor
+from modules.jobs.engine import actor, django_tasks
 from modules.kernel import clock
 
 PRUNE_CHUNK = 10_000
@@ -51,3 +52,9 @@ def prune_figures(*, minute_days: int = 30, alert_days: int = 90) -> None:
     services.prune_figures(
         minutes_before=now - timedelta(days=minute_days), alerts_before=now - timedelta(days=alert_days)
     )
+
+
+@actor(queue_name="default", max_retries=0, time_limit=clock.HOUR, check=django_tasks.check_arguments)
+def run_task(*, task: str, args: list[Any], kwargs: dict[str, Any], backend: str) -> Any:
+    """Run a reusable app's `@task` function, named by its dotted path; how often it is tried, its backend says."""
+    return django_tasks.run(task, args, kwargs, backend=backend)

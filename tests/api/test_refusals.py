@@ -3,6 +3,7 @@
 import pytest
 
 from modules.jobs.models import Job, JobSchedule
+from modules.jobs.registry import open_specs
 from tests.api.within import within
 
 pytestmark = pytest.mark.django_db
@@ -25,17 +26,15 @@ def deep(levels):
     return value
 
 
+ALL = ", ".join(sorted(str(spec.api_name) for spec in open_specs()))
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field", "words"),
     [
         ("/jobs", {}, "type", "Field required"),
         ("/jobs", [], "body", "valid dictionary"),
-        (
-            "/jobs",
-            {**SENT, "type": "nobody"},
-            "type",
-            "There is no type 'nobody'; there are: email-notification, file-",
-        ),
+        ("/jobs", {**SENT, "type": "nobody"}, "type", f"There is no type 'nobody'; there are: {ALL}."),
         ("/jobs", {**SENT, "type": "tests.note"}, "type", "There is no type 'tests.note'"),
         ("/jobs", {**SENT, "type": "jobs.prune_jobs"}, "type", "There is no type 'jobs.prune_jobs'"),
         ("/jobs", {**SENT, "type": ""}, "type", "at least 1 character"),

@@ -1,14 +1,17 @@
 """What the admin on call types."""
 
 import json
+from datetime import timedelta
 from io import StringIO
 from uuid import uuid4
 
 import pytest
 import time_machine
 from django.core.management import CommandError, call_command
+from django.db import connection
 
-from modules.jobs.models import Job
+from modules.jobs import selectors, services
+from modules.jobs.models import Batch, Job
 from modules.jobs.services import batch, chain, keep_watch
 from modules.kernel import clock
 from tests.admin.factories import make_firing, make_schedule
@@ -124,7 +127,10 @@ def test_a_preflight_names_each_waiting_job_that_the_new_code_would_refuse(dead)
 def test_a_preflight_over_fitting_jobs_is_quiet():
     note.send(word="fits")
 
-    assert run("jobs_preflight") == "1 unfinished jobs checked, 0 do not fit.\n"
+    assert run("jobs_preflight").splitlines() == [
+        "0 callbacks of open batches checked, 0 do not fit.",
+        "1 unfinished jobs checked, 0 do not fit.",
+    ]
 
 
 @pytest.fixture
@@ -182,8 +188,104 @@ def test_what_waits_for_a_job_is_shown_and_checked_before_a_deploy():
         run("jobs_preflight")
 
 
+def test_a_preflight_looks_at_what_open_batches_have_yet_to_send(drain):
+    with batch("ended", on_finish=note.request(word="gone")) as ended:
+        ended.send(note.request(word="a"))
+    drain()
+    ready = note.request(word="new")
+    with batch("open", on_success=ready, on_finish=fail.request(), on_first_failure=note.request(word="x")) as opened:
+        opened.send(note.request(word="b"))
+    assert run("jobs_preflight").startswith("3 callbacks of open batches checked, 0 do not fit.\n")
+
+    callbacks = {**Batch.objects.get(id=opened.id).callbacks}
+    callbacks["success"]["arguments"] = {"wrod": "new"}
+    callbacks["first_failure"]["actor"] = "tests.removed"
+    callbacks["finish"]["chain"] = [callbacks["success"]]
+    Batch.objects.filter(id=opened.id).update(callbacks=callbacks, sent={"first_failure": str(uuid4())})
+    Batch.objects.filter(id=ended.id).update(callbacks=callbacks)
+    out = StringIO()
+    with pytest.raises(CommandError, match="until these batches have ended"):
+        call_command("jobs_preflight", stdout=out)
+
+    first, second, *rest = out.getvalue().splitlines()
+    assert first.startswith(f"batch {opened.id} finish tests.note: ")
+    assert second.startswith(f"batch {opened.id} success tests.note: ")
+    assert rest[0] == "2 callbacks of open batches checked, 2 do not fit."
+
+
 def test_pruning_by_hand_takes_old_batches_along(batches):
     assert run("queue_prune", "--hours", "0") == "3 jobs deleted, 1 batches without any left.\n"
+
+
+def test_pruning_goes_on_in_chunks_until_nothing_old_is_left_and_says_how_far_it_is(drain):
+    for name in "abc":
+        with batch(name) as opened:
+            opened.send(note.request(word=name))
+    drain()
+    out, progress = StringIO(), StringIO()
+
+    call_command("queue_prune", "--hours", "0", "--chunk", "2", stdout=out, stderr=progress)
+
+    assert out.getvalue() == "3 jobs deleted, 3 batches without any left.\n"
+    assert progress.getvalue() == "2 jobs deleted, going on.\n2 batches deleted, going on.\n"
+    assert (Job.objects.count(), Batch.objects.count()) == (0, 0)
+    with pytest.raises(CommandError, match="1 or more"):
+        run("queue_prune", "--chunk", "0")
+
+
+@pytest.fixture
+def every_state(dead, drain):
+    """Three dead letters, two jobs that succeeded, two cancelled, one scheduled, one queued."""
+    for word in "ab":
+        note.send(word=word)
+    drain()
+    services.cancel([note.send(word=word).message_id for word in "xy"])
+    note.send_with_options(kwargs={"word": "d"}, delay=timedelta(hours=1))
+    note.send(word="e")
+
+
+EVERY_STATE = {
+    "scheduled": 1,
+    "queued": 1,
+    "running": 0,
+    "retrying": 0,
+    "succeeded": 2,
+    "failed": 3,
+    "cancelled": 2,
+    "quarantined": 0,
+}
+
+
+def test_the_figures_of_a_ledger_are_exact_while_it_is_small(every_state):
+    told = json.loads(run("queue_stats", "--json"))
+
+    assert (told["states"], told["estimated"]) == (EVERY_STATE, [])
+    assert run("queue_stats").splitlines()[4].split() == ["succeeded", "2"]
+
+
+def test_a_big_ledgers_figures_are_counted_but_for_old_jobs(every_state, django_assert_num_queries):
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE jobs_job")
+
+    with django_assert_num_queries(3):
+        found = selectors.job_states(exact_below=9)
+    assert (found.estimated, found.counts) == (("succeeded", "cancelled"), EVERY_STATE)
+
+    note.send(word="since then")
+    assert selectors.job_states(exact_below=9).counts["queued"] == 2
+    assert selectors.job_states(exact_below=100).estimated == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["default,nowhere"], "no queue 'nowhere'; there are: high, default"),
+        (["default", "--threads", "0"], "1 or more"),
+    ],
+)
+def test_nobody_serves_a_queue_that_there_is_not(words, error):
+    with pytest.raises(CommandError, match=error):
+        run("queue_consume", *words)
 
 
 def test_dead_letters_are_replayed_in_steps_and_followed(dead, drain):

@@ -14,12 +14,10 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from modules.jobs import services
-from modules.jobs.registry import ActorSpec, UnknownActor, get_open_spec
+from modules.jobs.registry import TENANT, ActorSpec, UnknownActor, get_open_spec
 from modules.jobs.services import Answer, KeyReused, StillAnswering
 from modules.kernel import clock
 from modules.kernel.problems import Problem
-
-TENANT = "tenant_id"  # the argument that no sender writes: it comes from the token
 
 KeyHeader = Annotated[
     str | None,
@@ -66,7 +64,7 @@ def open_spec(type_: str) -> ActorSpec:
 
 def arguments(spec: ActorSpec, data: dict[str, Any], *, tenant_id: int) -> dict[str, Any]:
     """Return the actor's arguments from the sender's `data`; raises Problem that names each wrong one."""
-    names = {to_camel(name): name for name in spec.signature.parameters if name != TENANT}
+    names = {to_camel(name): name for name in spec.open_arguments}
     there_are = _("Not known; there are: %(names)s.") % {"names": ", ".join(names) or _("none")}
     wrong = {f"data.{key}": there_are for key in data if key not in names}
     given = {names[key]: value for key, value in data.items() if key in names}

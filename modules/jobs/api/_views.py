@@ -4,11 +4,10 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from modules.jobs.api._requests import TENANT
 from modules.jobs.api._schemas import AttemptOut, Error, JobDetail, JobOut, Progress
 from modules.jobs.domain import Outcome
 from modules.jobs.models import Attempt, Job
-from modules.jobs.registry import api_name
+from modules.jobs.registry import TENANT, api_name
 from modules.kernel.secrets import mask, mask_text
 
 

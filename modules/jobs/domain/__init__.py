@@ -1,6 +1,6 @@
 """The life of a job in pure Python: states, moves, retry policies, errors, schedules."""
 
-from modules.jobs.domain.batches import Callback, Tally, due_callbacks
+from modules.jobs.domain.batches import BatchState, Callback, Tally, batch_state, due_callbacks
 from modules.jobs.domain.calendars import countries
 from modules.jobs.domain.failures import Failure, fingerprint
 from modules.jobs.domain.life import (
@@ -96,6 +96,7 @@ __all__ = [
     "WAITING",
     "AlertKind",
     "Backoff",
+    "BatchState",
     "Callback",
     "Channel",
     "CrashedTooOften",
@@ -120,6 +121,7 @@ __all__ = [
     "Tally",
     "Timetable",
     "allowed_steps",
+    "batch_state",
     "check_times",
     "countries",
     "due",

@@ -194,6 +194,12 @@ class Batch(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def state_of(self, tally: domain.Tally) -> domain.BatchState:
+        """Return where the batch is, when its members are so far."""
+        return domain.batch_state(
+            tally, is_finished=self.finished_at is not None, is_cancelled=self.cancelled_at is not None
+        )
+
 
 class Worker(models.Model):
     """A worker process; its lease covers every job that it runs."""
