@@ -38,7 +38,7 @@ def test_backfill_finds_every_order_without_a_customer_chunk_by_chunk(drain, cha
 
     assert CustomerOrder.objects.count() == 10
     assert list(Order.objects.filter(customer_link=None).values_list("code", flat=True)) == ["keyless"]
-    assert Job.objects.filter(actor="customers.backfill_tenant", queue="customers").count() == 6
+    assert Job.objects.filter(actor="customers.attach_orders", queue="customers").count() == 6
     assert CustomerMetrics.objects.count() == 6
 
 
@@ -60,7 +60,7 @@ def test_recalculation_reaches_every_customer_of_every_tenant(drain, channels):
     drain()
     CustomerMetrics.objects.update(order_count=0)
 
-    call_command("customers_recalculate_metrics", chunk=2, stdout=io.StringIO())
+    call_command("customers_recalculate_metrics", "--all", chunk=2, stdout=io.StringIO())
     drain()
 
     counts = CustomerMetrics.objects.order_by("customer__tenant_id", "customer__email").values_list(

@@ -1,0 +1,165 @@
+"""Figures per customer: each chunk one statement that says for any number of customers what their orders say."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from modules.customers import clients
+from modules.customers.domain import QUINTILES
+from modules.customers.events import metrics_recalculated
+from modules.customers.models import CustomerMetrics
+from modules.customers.services._scores import COLUMNS, SCORES, score_values
+
+_COUNTED = (
+    *("order_count", "paid_count", "cancelled_count", "currency", "revenue", "aov", "first_order_at", "last_order_at"),
+    *("clv", "frequency", "repeat_value"),
+)
+_FIGURES = (*_COUNTED, *COLUMNS)
+
+
+def _names(columns: Collection[str], *, of: str = "") -> str:
+    return ", ".join(f"{of}.{column}" if of else column for column in columns)
+
+
+# `net` is what stays without VAT in the shop's default currency, by the order's own rate. A purchase is an order
+# that is no refund; purchases of one day are one, because the models of repeat purchases count occasions.
+_RECALCULATE = f"""
+WITH bought AS (
+    SELECT COALESCE(owner.merged_into_id, owner.id) AS customer_id, channel.currency, bought.is_cancelled,
+        bought.is_paid, bought.created_at, bought.total_default AS value,
+        (bought.created_at AT TIME ZONE %(timezone)s)::date AS day,
+        NOT bought.is_cancelled AND COALESCE(bought.total_default, 0) >= 0 AS is_purchase,
+        CASE WHEN bought.currency = channel.currency THEN bought.total_without_vat
+            ELSE round(bought.total_without_vat / NULLIF(bought.exchange_rate, 0), 2) END AS net
+    FROM customers_customer owner
+    JOIN customers_customerorder link ON link.customer_id = owner.id
+    JOIN orders_order bought ON bought.id = link.order_id AND bought.deleted_at IS NULL
+    JOIN orders_saleschannel channel ON channel.id = bought.channel_id
+    WHERE owner.tenant_id = %(tenant_id)s
+        AND (owner.id = ANY(%(customer_ids)s) OR owner.merged_into_id = ANY(%(customer_ids)s))
+), totals AS (
+    SELECT customer_id,
+        count(*) FILTER (WHERE NOT is_cancelled) AS order_count,
+        count(*) FILTER (WHERE NOT is_cancelled AND is_paid) AS paid_count,
+        count(*) FILTER (WHERE is_cancelled) AS cancelled_count,
+        count(DISTINCT currency) FILTER (WHERE NOT is_cancelled) AS currencies,
+        max(currency) FILTER (WHERE NOT is_cancelled) AS currency,
+        sum(value) FILTER (WHERE NOT is_cancelled) AS revenue,
+        round(avg(value) FILTER (WHERE NOT is_cancelled), 2) AS aov,
+        sum(net) FILTER (WHERE NOT is_cancelled) AS net,
+        min(created_at) FILTER (WHERE is_purchase) AS first_order_at,
+        max(created_at) FILTER (WHERE is_purchase) AS last_order_at,
+        count(DISTINCT day) FILTER (WHERE is_purchase) AS days,
+        sum(net) FILTER (WHERE is_purchase AND day IS NOT NULL) AS net_of_days
+    FROM bought GROUP BY customer_id
+), firsts AS (
+    SELECT totals.customer_id, sum(bought.net) AS net FROM totals
+    JOIN bought ON bought.customer_id = totals.customer_id AND bought.is_purchase
+        AND bought.day = (totals.first_order_at AT TIME ZONE %(timezone)s)::date
+    WHERE totals.days > 1 GROUP BY totals.customer_id
+), counted AS (
+    SELECT customer.tenant_id, customer.id AS customer_id, COALESCE(totals.order_count, 0) AS order_count,
+        COALESCE(totals.paid_count, 0) AS paid_count, COALESCE(totals.cancelled_count, 0) AS cancelled_count,
+        CASE WHEN totals.currencies = 1 THEN totals.currency ELSE '' END AS currency,
+        CASE WHEN COALESCE(totals.currencies, 0) <= 1 THEN COALESCE(totals.revenue, 0) END AS revenue,
+        CASE WHEN totals.currencies = 1 THEN totals.aov END AS aov,
+        totals.first_order_at, totals.last_order_at,
+        CASE WHEN COALESCE(totals.currencies, 0) <= 1 THEN COALESCE(totals.net, 0) END AS clv,
+        GREATEST(COALESCE(totals.days, 0) - 1, 0) AS frequency,
+        CASE WHEN totals.currencies = 1 THEN round((totals.net_of_days - firsts.net) / (totals.days - 1), 2) END
+            AS repeat_value
+    FROM customers_customer customer
+    LEFT JOIN totals ON totals.customer_id = customer.id
+    LEFT JOIN firsts ON firsts.customer_id = customer.id
+    WHERE customer.tenant_id = %(tenant_id)s AND customer.id = ANY(%(customer_ids)s)
+        AND customer.merged_into_id IS NULL
+)
+INSERT INTO customers_customermetrics AS stored
+    (tenant_id, customer_id, {_names(_FIGURES)}, is_predicted, recalculated_at)
+SELECT counted.tenant_id, counted.customer_id, {_names(_COUNTED, of="counted")}, {_names(COLUMNS, of="score")},
+    FALSE, %(now)s
+FROM counted {SCORES}
+ON CONFLICT (customer_id) DO UPDATE SET
+    ({_names(_FIGURES)}, is_predicted, recalculated_at)
+    = ROW ({_names(_FIGURES, of="excluded")}, FALSE, excluded.recalculated_at)
+WHERE ({_names(_FIGURES, of="stored")}) IS DISTINCT FROM ({_names(_FIGURES, of="excluded")})
+"""
+
+# Quintiles of those who bought, by currency; who buys in several is measured by time and number alone.
+_MEASURE = """
+INSERT INTO customers_yardstick AS stored (tenant_id, currency, recency_days, money, parameters, measured_at)
+SELECT tenant_id, currency,
+    percentile_disc(%(quintiles)s::float8[]) WITHIN GROUP (
+        ORDER BY floor(extract(epoch FROM %(now)s - last_order_at) / 86400)::int),
+    CASE WHEN currency <> '' THEN percentile_disc(%(quintiles)s::float8[]) WITHIN GROUP (ORDER BY revenue) END,
+    '{}', %(now)s
+FROM customers_customermetrics
+WHERE tenant_id = %(tenant_id)s AND last_order_at IS NOT NULL AND (currency = '' OR revenue IS NOT NULL)
+GROUP BY tenant_id, currency
+ON CONFLICT (tenant_id, currency) DO UPDATE SET
+    recency_days = excluded.recency_days, money = excluded.money, measured_at = excluded.measured_at
+"""
+
+_RESCORE = f"""
+UPDATE customers_customermetrics stored SET ({_names(COLUMNS)}) = ROW ({_names(COLUMNS, of="score")})
+FROM customers_customermetrics counted {SCORES}
+WHERE stored.id = counted.id AND counted.tenant_id = %(tenant_id)s
+    AND ({_names(COLUMNS, of="stored")}) IS DISTINCT FROM ({_names(COLUMNS, of="score")})
+"""
+
+
+def recalculate_metrics(*, tenant_id: int, customer_ids: Collection[int], now: datetime) -> int:
+    """Make the metrics of these customers what their orders say; return how many rows said something else.
+
+    One transaction, two queries: the customers' rows are locked, then one statement counts and writes. Two at
+    once for one customer wait for each other, so that no figures are older than the orders they count. Safe to
+    repeat. Customers that were merged into another are passed over.
+    """
+    with transaction.atomic():
+        ids = lock_customers(tenant_id, customer_ids)
+        return write_metrics(tenant_id, ids, now=now)
+
+
+def lock_customers(tenant_id: int, customer_ids: Collection[int]) -> list[int]:
+    """Hold the customers until the transaction ends, in order of id; return those of the tenant."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM customers_customer WHERE tenant_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
+            [tenant_id, list(customer_ids)],
+        )
+        return [customer_id for (customer_id,) in cursor.fetchall()]
+
+
+def write_metrics(tenant_id: int, customer_ids: Collection[int], *, now: datetime) -> int:
+    """Do as `recalculate_metrics` for customers that are locked already."""
+    values: dict[str, Any] = {"tenant_id": tenant_id, "customer_ids": list(customer_ids)}
+    values |= {"timezone": settings.TIME_ZONE} | score_values(now)
+    with connection.cursor() as cursor:
+        cursor.execute(_RECALCULATE, values)
+        return int(cursor.rowcount)
+
+
+def finish_recalculation(*, tenant_id: int, customers: int, everyone: bool, now: datetime) -> None:
+    """Measure anew what customers are measured by, when all were recalculated, and tell that the figures changed.
+
+    One transaction, at most two statements over the tenant's metrics. Safe to repeat.
+    """
+    with transaction.atomic():
+        if everyone:
+            measure(tenant_id=tenant_id, now=now)
+        transaction.on_commit(clients.forget_counts)
+        transaction.on_commit(
+            lambda: metrics_recalculated.send(sender=CustomerMetrics, tenant_id=tenant_id, customers=customers),
+            robust=True,
+        )
+
+
+def measure(*, tenant_id: int, now: datetime) -> None:
+    """Take the quintiles from all of a tenant's customers, and score by them those whose score they change."""
+    values: dict[str, Any] = {"tenant_id": tenant_id, "quintiles": list(QUINTILES)} | score_values(now)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_MEASURE, values)
+        cursor.execute(_RESCORE, values)
