@@ -226,6 +226,16 @@ def histories(*, tenant_id: int, currency: str, limit: int) -> list[Purchases]:
     ]
 
 
+def shared_emails(*, limit: int = 100) -> list[tuple[str, int]]:
+    """Return e-mails that several customers of the tenants in scope have, with how many, most first.
+
+    Guests' orders with them stay unlinked until the customers are merged.
+    """
+    living = Customer.objects.filter(merged_into=None).exclude(email_normalized="")
+    counted = living.order_by().values_list("email_normalized").annotate(customers=Count("id")).filter(customers__gt=1)
+    return list(counted.order_by("-customers", "email_normalized")[:limit])
+
+
 def count_batch_customers(batch_id: str) -> int:
     """Return how many customers the jobs of a recalculation's batch were for."""
     statement = """SELECT COALESCE(sum(jsonb_array_length(arguments -> 'customer_ids')), 0)

@@ -18,11 +18,12 @@ from modules.customers.domain.prediction import (
     fit_values,
     purchase_log_likelihood,
 )
-from modules.customers.domain.segments import DEFAULT_RECENCY_DAYS, GRID, ORDERS, QUINTILES, Segment
+from modules.customers.domain.segments import DEFAULT_RECENCY_DAYS, GRID, MEASURABLE, ORDERS, QUINTILES, Segment
 
 __all__ = [
     "DEFAULT_RECENCY_DAYS",
     "GRID",
+    "MEASURABLE",
     "ORDERS",
     "QUINTILES",
     "ArrivedOrder",

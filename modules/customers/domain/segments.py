@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 QUINTILES = (0.2, 0.4, 0.6, 0.8)
+MEASURABLE = 25  # customers whose quintiles mean anything: one alone would be his own worst fifth
 DEFAULT_RECENCY_DAYS = (30, 90, 180, 365)  # until the tenant's own customers have been measured
 ORDERS = (2, 3, 5, 9)  # fixed: where most people buy once, quintiles of frequency would part equals
 

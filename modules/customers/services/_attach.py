@@ -84,7 +84,7 @@ def attach_orders(*, tenant_id: int, order_ids: Collection[int], now: datetime) 
         locked = lock_customers(tenant_id, {*touched, *(_id_of(person) for pair in found.claims for person in pair)})
         _store_claims(tenant_id, found, now=now)
         _enrich(tenant_id, order_ids)
-        write_metrics(tenant_id, locked, now=now)
+        write_metrics(locked, now=now)
         if found.new_persons or found.claims:
             transaction.on_commit(clients.forget_counts)
     return AttachResult(

@@ -43,7 +43,7 @@ def merge_customers(*, tenant_id: int, kept_id: int, merged_id: int, by: str, no
             raise UnableToMerge("Choose two customers of which neither is part of another.")
         lock_customers(tenant_id, found)
         merge = join(tenant_id, kept_id, merged_id, reason=CustomerMerge.Reason.OPERATOR, by=by, now=now)
-        write_metrics(tenant_id, [kept_id], now=now)
+        write_metrics([kept_id], now=now)
         transaction.on_commit(clients.forget_counts)
     return merge
 
@@ -74,5 +74,5 @@ def undo_merge(*, tenant_id: int, merge_id: int, by: str, now: datetime) -> None
             cursor.execute(_FOLLOWERS, {"merged": merged.pk})
         merge.undone_at, merge.undone_by = now, by
         merge.save(update_fields=["undone_at", "undone_by"])
-        write_metrics(tenant_id, [merged.pk, *([merged.merged_into_id] if merged.merged_into_id else [])], now=now)
+        write_metrics([merged.pk, *([merged.merged_into_id] if merged.merged_into_id else [])], now=now)
         transaction.on_commit(clients.forget_counts)

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from modules.customers import clients
-from modules.customers.domain import QUINTILES
+from modules.customers.domain import MEASURABLE, QUINTILES
 from modules.customers.events import metrics_recalculated
 from modules.customers.models import CustomerMetrics
 from modules.customers.services._scores import COLUMNS, SCORES, score_values
@@ -27,55 +27,48 @@ def _names(columns: Collection[str], *, of: str = "") -> str:
 # `net` is what stays without VAT in the shop's default currency, by the order's own rate. A purchase is an order
 # that is no refund; purchases of one day are one, because the models of repeat purchases count occasions.
 _RECALCULATE = f"""
-WITH bought AS (
-    SELECT COALESCE(owner.merged_into_id, owner.id) AS customer_id, channel.currency, bought.is_cancelled,
-        bought.is_paid, bought.created_at, bought.total_default AS value,
-        (bought.created_at AT TIME ZONE %(timezone)s)::date AS day,
+WITH owner AS (
+    SELECT id, tenant_id, id AS customer_id FROM customers_customer
+    WHERE id = ANY(%(customer_ids)s) AND merged_into_id IS NULL
+    UNION ALL
+    SELECT id, tenant_id, merged_into_id FROM customers_customer WHERE merged_into_id = ANY(%(customer_ids)s)
+), bought AS (
+    SELECT owner.tenant_id, owner.customer_id, bought.id, channel.currency, bought.is_paid, bought.created_at,
+        bought.total_default AS value, bought.is_cancelled,
+        bought.id IS NOT NULL AND NOT bought.is_cancelled AS is_counted,
         NOT bought.is_cancelled AND COALESCE(bought.total_default, 0) >= 0 AS is_purchase,
+        (bought.created_at AT TIME ZONE %(timezone)s)::date AS day,
         CASE WHEN bought.currency = channel.currency THEN bought.total_without_vat
             ELSE round(bought.total_without_vat / NULLIF(bought.exchange_rate, 0), 2) END AS net
-    FROM customers_customer owner
-    JOIN customers_customerorder link ON link.customer_id = owner.id
-    JOIN orders_order bought ON bought.id = link.order_id AND bought.deleted_at IS NULL
-    JOIN orders_saleschannel channel ON channel.id = bought.channel_id
-    WHERE owner.tenant_id = %(tenant_id)s
-        AND (owner.id = ANY(%(customer_ids)s) OR owner.merged_into_id = ANY(%(customer_ids)s))
+    FROM owner
+    LEFT JOIN customers_customerorder link ON link.customer_id = owner.id
+    LEFT JOIN orders_order bought ON bought.id = link.order_id AND bought.deleted_at IS NULL
+    LEFT JOIN orders_saleschannel channel ON channel.id = bought.channel_id
+), dated AS (
+    SELECT *, min(day) FILTER (WHERE is_purchase) OVER (PARTITION BY customer_id) AS first_day FROM bought
 ), totals AS (
-    SELECT customer_id,
-        count(*) FILTER (WHERE NOT is_cancelled) AS order_count,
-        count(*) FILTER (WHERE NOT is_cancelled AND is_paid) AS paid_count,
+    SELECT tenant_id, customer_id,
+        count(*) FILTER (WHERE is_counted) AS order_count,
+        count(*) FILTER (WHERE is_counted AND is_paid) AS paid_count,
         count(*) FILTER (WHERE is_cancelled) AS cancelled_count,
-        count(DISTINCT currency) FILTER (WHERE NOT is_cancelled) AS currencies,
-        max(currency) FILTER (WHERE NOT is_cancelled) AS currency,
-        sum(value) FILTER (WHERE NOT is_cancelled) AS revenue,
-        round(avg(value) FILTER (WHERE NOT is_cancelled), 2) AS aov,
-        sum(net) FILTER (WHERE NOT is_cancelled) AS net,
+        COALESCE(min(currency) FILTER (WHERE is_counted) = max(currency) FILTER (WHERE is_counted), TRUE) AS is_one,
+        max(currency) FILTER (WHERE is_counted) AS currency,
+        sum(value) FILTER (WHERE is_counted) AS revenue,
+        round(avg(value) FILTER (WHERE is_counted), 2) AS aov,
+        sum(net) FILTER (WHERE is_counted) AS net,
         min(created_at) FILTER (WHERE is_purchase) AS first_order_at,
         max(created_at) FILTER (WHERE is_purchase) AS last_order_at,
-        count(DISTINCT day) FILTER (WHERE is_purchase) AS days,
-        sum(net) FILTER (WHERE is_purchase AND day IS NOT NULL) AS net_of_days
-    FROM bought GROUP BY customer_id
-), firsts AS (
-    SELECT totals.customer_id, sum(bought.net) AS net FROM totals
-    JOIN bought ON bought.customer_id = totals.customer_id AND bought.is_purchase
-        AND bought.day = (totals.first_order_at AT TIME ZONE %(timezone)s)::date
-    WHERE totals.days > 1 GROUP BY totals.customer_id
+        count(DISTINCT day) FILTER (WHERE is_purchase AND day > first_day) AS frequency,
+        sum(net) FILTER (WHERE is_purchase AND day > first_day) AS repeat_net
+    FROM dated GROUP BY tenant_id, customer_id
 ), counted AS (
-    SELECT customer.tenant_id, customer.id AS customer_id, COALESCE(totals.order_count, 0) AS order_count,
-        COALESCE(totals.paid_count, 0) AS paid_count, COALESCE(totals.cancelled_count, 0) AS cancelled_count,
-        CASE WHEN totals.currencies = 1 THEN totals.currency ELSE '' END AS currency,
-        CASE WHEN COALESCE(totals.currencies, 0) <= 1 THEN COALESCE(totals.revenue, 0) END AS revenue,
-        CASE WHEN totals.currencies = 1 THEN totals.aov END AS aov,
-        totals.first_order_at, totals.last_order_at,
-        CASE WHEN COALESCE(totals.currencies, 0) <= 1 THEN COALESCE(totals.net, 0) END AS clv,
-        GREATEST(COALESCE(totals.days, 0) - 1, 0) AS frequency,
-        CASE WHEN totals.currencies = 1 THEN round((totals.net_of_days - firsts.net) / (totals.days - 1), 2) END
-            AS repeat_value
-    FROM customers_customer customer
-    LEFT JOIN totals ON totals.customer_id = customer.id
-    LEFT JOIN firsts ON firsts.customer_id = customer.id
-    WHERE customer.tenant_id = %(tenant_id)s AND customer.id = ANY(%(customer_ids)s)
-        AND customer.merged_into_id IS NULL
+    SELECT tenant_id, customer_id, order_count, paid_count, cancelled_count, first_order_at, last_order_at, frequency,
+        CASE WHEN is_one THEN COALESCE(currency, '') ELSE '' END AS currency,
+        CASE WHEN is_one THEN COALESCE(revenue, 0) END AS revenue,
+        CASE WHEN is_one THEN aov END AS aov,
+        CASE WHEN is_one THEN COALESCE(net, 0) END AS clv,
+        CASE WHEN is_one THEN round(repeat_net / NULLIF(frequency, 0), 2) END AS repeat_value
+    FROM totals
 )
 INSERT INTO customers_customermetrics AS stored
     (tenant_id, customer_id, {_names(_FIGURES)}, is_predicted, recalculated_at)
@@ -98,7 +91,7 @@ SELECT tenant_id, currency,
     '{}', %(now)s
 FROM customers_customermetrics
 WHERE tenant_id = %(tenant_id)s AND last_order_at IS NOT NULL AND (currency = '' OR revenue IS NOT NULL)
-GROUP BY tenant_id, currency
+GROUP BY tenant_id, currency HAVING count(*) >= %(measurable)s
 ON CONFLICT (tenant_id, currency) DO UPDATE SET
     recency_days = excluded.recency_days, money = excluded.money, measured_at = excluded.measured_at
 """
@@ -120,7 +113,7 @@ def recalculate_metrics(*, tenant_id: int, customer_ids: Collection[int], now: d
     """
     with transaction.atomic():
         ids = lock_customers(tenant_id, customer_ids)
-        return write_metrics(tenant_id, ids, now=now)
+        return write_metrics(ids, now=now)
 
 
 def lock_customers(tenant_id: int, customer_ids: Collection[int]) -> list[int]:
@@ -133,10 +126,9 @@ def lock_customers(tenant_id: int, customer_ids: Collection[int]) -> list[int]:
         return [customer_id for (customer_id,) in cursor.fetchall()]
 
 
-def write_metrics(tenant_id: int, customer_ids: Collection[int], *, now: datetime) -> int:
-    """Do as `recalculate_metrics` for customers that are locked already."""
-    values: dict[str, Any] = {"tenant_id": tenant_id, "customer_ids": list(customer_ids)}
-    values |= {"timezone": settings.TIME_ZONE} | score_values(now)
+def write_metrics(customer_ids: Collection[int], *, now: datetime) -> int:
+    """Do as `recalculate_metrics` for customers that are locked already, and by that known to be the tenant's."""
+    values: dict[str, Any] = {"customer_ids": list(customer_ids), "timezone": settings.TIME_ZONE} | score_values(now)
     with connection.cursor() as cursor:
         cursor.execute(_RECALCULATE, values)
         return int(cursor.rowcount)
@@ -159,7 +151,11 @@ def finish_recalculation(*, tenant_id: int, customers: int, everyone: bool, now:
 
 def measure(*, tenant_id: int, now: datetime) -> None:
     """Take the quintiles from all of a tenant's customers, and score by them those whose score they change."""
-    values: dict[str, Any] = {"tenant_id": tenant_id, "quintiles": list(QUINTILES)} | score_values(now)
+    values: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "quintiles": list(QUINTILES),
+        "measurable": MEASURABLE,
+    } | score_values(now)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_MEASURE, values)
         cursor.execute(_RESCORE, values)
