@@ -190,6 +190,7 @@ def test_recurring_job(alice):
     }
 
 
+@pytest.mark.slow
 def test_queue_health_check(alice, drain, live_worker):
     for _ in range(9):
         alice.send()

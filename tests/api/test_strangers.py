@@ -10,7 +10,7 @@ from modules.kernel import clock
 from tests.api.operations import OPERATIONS, WITH_ID, WITHOUT_ID
 from tests.api.within import within
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 MARK = "alice-only"
 

@@ -184,6 +184,7 @@ def test_two_dispatchers_at_once_do_the_work_once():
     assert len(lane()) == 1
 
 
+@pytest.mark.slow
 def test_a_dispatcher_that_freezes_with_the_lock_does_not_stop_the_others(settings):
     settings.JOBS = {**settings.JOBS, "LEASE_SECONDS": 1}
     note.send(word="x")

@@ -100,6 +100,7 @@ def test_a_limit_for_each_tenant_counts_each_by_itself():
     assert sorted(lane()) == sorted([ids[0], ids[2], ids[4]])
 
 
+@pytest.mark.slow
 def test_ten_thousand_jobs_behind_a_full_gate_do_not_hide_the_one_behind_them(django_assert_max_num_queries):
     services.set_limit(kind="actor", value="tests.note", max_running=1)
     services.enqueue_many([services.JobRequest(actor="tests.note", kwargs={"word": "x"}) for _ in range(10_000)])

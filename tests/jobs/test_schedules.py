@@ -67,6 +67,7 @@ def test_a_schedule_that_the_code_no_longer_has_stops_and_says_so(declare):
     assert (schedule.runs, schedule.problem) == (False, "No module declares this schedule any more.")
 
 
+@pytest.mark.slow
 def test_an_edited_schedule_fires_at_its_new_time_in_its_own_zone(declare):
     declare(note_at("0 3 * * *"))
     schedule = JobSchedule.objects.get()
@@ -96,6 +97,7 @@ def minutes(start, *, hours):
     ("night", "due"),
     [("2026-03-28", "2026-03-29 03:00"), ("2026-10-24", "2026-10-25 02:30")],
 )
+@pytest.mark.slow
 def test_a_nightly_run_comes_once_on_both_nights_of_the_clock_change(declare, night, due):
     evening = at(f"{night} 20:00")
     declare(note_at("30 2 * * *"), now=evening)

@@ -31,6 +31,8 @@ from modules.kernel.ids import uuid7
 from tests.support import actors  # noqa: F401 -- registers them
 from tests.support.lanes import is_rabbitmq
 
+pytestmark = pytest.mark.slow
+
 QUEUES = ("default", "low")
 LANES = (*QUEUES, "quarantine")
 MAX_ATTEMPTS = {"tests.note": 3, "tests.refresh": 2}
