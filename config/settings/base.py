@@ -27,6 +27,7 @@ INSTALLED_APPS = [
     "modules.accounts",
     "modules.orders",
     "modules.customers",
+    "modules.inventory",
     "modules.shoptet",
 ]
 MIDDLEWARE = [

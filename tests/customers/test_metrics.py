@@ -290,6 +290,7 @@ def test_a_chunk_that_breaks_halfway_leaves_nothing_and_is_whole_the_next_time(c
     assert figures("order_count") == [(1,)] * 3
 
 
+@pytest.mark.slow
 def test_the_cdnow_sample_comes_out_to_the_cent(channel):
     rows = [line.split() for line in SAMPLE.read_text(encoding="ascii").split("\n") if line.strip()]
     expected = defaultdict(lambda: [0, Decimal()])
