@@ -1,16 +1,17 @@
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django.db import connection
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum, TextField
-from django.db.models.functions import MD5, Cast, Coalesce
+from django.db.models.functions import MD5, Cast, Coalesce, TruncMonth
 
 from modules.accounts.models import Tenant
 from modules.customers import clients
-from modules.customers.domain import ArrivedOrder, OrderIdentity, Person
+from modules.customers.domain import ArrivedOrder, OrderIdentity, Person, Segment
 from modules.customers.models import Customer, CustomerAccount, CustomerMerge, CustomerMetrics, CustomerOrder
 from modules.kernel.console import visible_tenant_ids
 from modules.kernel.tenancy import all_tenants
@@ -224,6 +225,72 @@ def histories(*, tenant_id: int, currency: str, limit: int) -> list[Purchases]:
     return [
         Purchases(*row) for row in rows.order_by(MD5(Cast("customer_id", TextField()))).values_list(*_PURCHASES)[:limit]
     ]
+
+
+def monthly_orders(customer_ids: Collection[int], *, since: datetime) -> dict[int, dict[date, int]]:
+    """Return how many orders each customer placed in each month that has any, by its first day. One query."""
+    links = CustomerOrder.objects.filter(
+        Q(customer_id__in=customer_ids) | Q(customer__merged_into_id__in=customer_ids),
+        order__created_at__gte=since,
+        order__deleted_at=None,
+        order__is_cancelled=False,
+    )
+    months = links.annotate(root=_ROOT, month=TruncMonth("order__created_at")).order_by()
+    found: dict[int, dict[date, int]] = {}
+    for root, month, count in months.values_list("root", "month").annotate(Count("id")):
+        found.setdefault(root, {})[month.date()] = count
+    return found
+
+
+def monthly_revenue(customer_id: int, *, since: datetime) -> dict[date, tuple[int, Decimal]]:
+    """Return orders and revenue of each month that has any, by its first day. One query."""
+    links = CustomerOrder.objects.filter(
+        Q(customer_id=customer_id) | Q(customer__merged_into_id=customer_id),
+        order__created_at__gte=since,
+        order__deleted_at=None,
+        order__is_cancelled=False,
+    )
+    months = links.annotate(month=TruncMonth("order__created_at")).order_by().values_list("month")
+    rows = months.annotate(Count("id"), Sum("order__total_default"))
+    return {month.date(): (count, revenue or Decimal(0)) for month, count, revenue in rows}
+
+
+_ROOT = Coalesce("customer__merged_into_id", "customer_id")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentTotal:
+    """One segment of the tenants in scope; `revenue` of those who buy in the currency that most do."""
+
+    segment: str
+    customers: int
+    revenue: Decimal
+
+
+def segment_totals() -> tuple[list[SegmentTotal], str]:
+    """Return the segments that have customers, best first, and the currency of their revenue. One query."""
+    measured = CustomerMetrics.objects.exclude(segment="").order_by()
+    rows = list(measured.values_list("segment", "currency").annotate(Count("id"), Sum("revenue")))
+    by_currency: Counter[str] = Counter()
+    for _segment, currency, count, _revenue in rows:
+        by_currency[currency] += count if currency else 0
+    currency = by_currency.most_common(1)[0][0] if by_currency else ""
+    customers: Counter[str] = Counter()
+    revenue: dict[str, Decimal] = {}
+    for segment, its_currency, count, its_revenue in rows:
+        customers[segment] += count
+        if its_currency == currency:
+            revenue[segment] = its_revenue or Decimal(0)
+    return [
+        SegmentTotal(segment, customers[segment], revenue.get(segment, Decimal(0)))
+        for segment in Segment
+        if segment in customers
+    ], currency
+
+
+def count_unlinked() -> int:
+    """Return how many live orders of the tenants in scope are nobody's."""
+    return Order.objects.filter(deleted_at=None, customer_link=None).count()
 
 
 def shared_emails(*, limit: int = 100) -> list[tuple[str, int]]:

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import TruncWeek
+from django.utils.timezone import localtime
 
 from modules.accounts.models import Tenant
 from modules.inventory.domain import SOLD_TYPES
@@ -64,21 +65,35 @@ class Week:
 
 def weekly_sales(variant: VariantMetrics, *, now: datetime, weeks: int) -> list[Week]:
     """Return what a variant sold in each of the last `weeks`, oldest first, weeks without a sale included."""
-    today = now.date()
-    monday = today - timedelta(days=today.weekday())
-    mondays = [monday - timedelta(weeks=ago) for ago in range(weeks - 1, -1, -1)]
+    pieces = page_weeks([variant], now=now, weeks=weeks)[variant.pk]
+    return [Week(day, sold) for day, sold in zip(_mondays(now, weeks), pieces, strict=True)]
+
+
+def page_weeks(variants: Sequence[VariantMetrics], *, now: datetime, weeks: int) -> dict[int, list[Decimal]]:
+    """Return the pieces that each variant sold in each of the last `weeks`, oldest first. One query."""
+    mondays = _mondays(now, weeks)
     lines = OrderItem.objects.filter(
-        tenant_id=variant.tenant_id,
-        code=variant.code,
+        tenant_id__in={variant.tenant_id for variant in variants},
+        code__in={variant.code for variant in variants},
         item_type__in=SOLD_TYPES,
-        order__channel_id=variant.channel_id,
+        order__channel_id__in={variant.channel_id for variant in variants},
         order__deleted_at=None,
         order__is_cancelled=False,
         order__created_at__gte=now - timedelta(weeks=weeks + 1),
     )
-    by_week = lines.annotate(week=TruncWeek("order__created_at")).values_list("week").annotate(Sum("amount"))
-    found = {week.date(): pieces for week, pieces in by_week.order_by("week")}
-    return [Week(day, found.get(day) or Decimal(0)) for day in mondays]
+    by_week = lines.annotate(week=TruncWeek("order__created_at")).order_by()
+    rows = by_week.values_list("order__channel_id", "code", "week").annotate(Sum("amount"))
+    found = {(channel, code, week.date()): sold or Decimal(0) for channel, code, week, sold in rows}
+    return {
+        variant.pk: [found.get((variant.channel_id, variant.code, day), Decimal(0)) for day in mondays]
+        for variant in variants
+    }
+
+
+def _mondays(now: datetime, weeks: int) -> list[date]:
+    today = localtime(now).date()
+    monday = today - timedelta(days=today.weekday())
+    return [monday - timedelta(weeks=ago) for ago in range(weeks - 1, -1, -1)]
 
 
 def risk_counts() -> dict[str, int]:

@@ -174,9 +174,9 @@ def request_variants(*, tenant_id: int, channel_id: int, codes: Iterable[str]) -
     return job_services.enqueue_many(list(_requests(tenant_id, channel_id, codes, chunk=CHUNK)))
 
 
-def request_recalculation(*, chunk: int = CHUNK) -> UUID:
-    """Send the job that recalculates every variant of all tenants; return its id."""
-    return job_services.enqueue("inventory.recalculate_metrics", kwargs={"chunk": chunk})
+def request_recalculation(*, tenant_id: int) -> UUID:
+    """Send the job that recalculates every variant of a tenant; return its id."""
+    return job_services.enqueue("inventory.recalculate_tenant", kwargs={"tenant_id": tenant_id}, tenant_id=tenant_id)
 
 
 def send_recalculation(*, tenant_id: int, chunk: int = CHUNK, channel_id: int | None = None) -> UUID | None:

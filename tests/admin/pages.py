@@ -10,13 +10,20 @@ from tests.admin import factories
 LISTS = [
     *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "orders_order", "customers_customer"),
-    *("accounts_tenant", "accounts_user", "accounts_membership"),
+    *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
     *("jobs_job", "jobs_failedjob", "jobs_batch"),
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord"),
-    *("orders_order", "customers_customer", "accounts_tenant", "accounts_user", "accounts_membership"),
+    *(
+        "orders_order",
+        "customers_customer",
+        "inventory_variantmetrics",
+        "accounts_tenant",
+        "accounts_user",
+        "accounts_membership",
+    ),
 ]
 
 
@@ -57,6 +64,8 @@ def make_row(name, tenant, mark):
         return user if name == "accounts_user" else user.memberships.get()
     if name == "customers_customer":
         return factories.make_customer(tenant, mark)
+    if name == "inventory_variantmetrics":
+        return factories.make_variant(tenant, mark)
     shop = factories.make_shop(tenant, mark)
     made = {
         "shoptet_shop": lambda: shop,

@@ -31,25 +31,28 @@ def request_attachment(*, tenant_id: int, order_ids: Collection[int]) -> UUID:
     return job_services.enqueue("customers.attach_orders", kwargs=kwargs, tenant_id=tenant_id)
 
 
-def request_backfill(*, chunk: int = CHUNK) -> UUID:
-    """Send the job that looks for orders without a customer, in all tenants; return its id."""
-    return job_services.enqueue("customers.backfill_from_orders", kwargs={"chunk": chunk})
+def request_backfill(*, tenant_id: int) -> UUID:
+    """Send the job that looks for a tenant's orders without a customer; return its id."""
+    return _enqueue("customers.backfill_tenant", tenant_id)
 
 
-def request_sync(*, chunk: int = CHUNK) -> UUID:
-    """Send the job that looks for links which their orders contradict, in all tenants; return its id."""
-    return job_services.enqueue("customers.sync_order_customers", kwargs={"chunk": chunk})
+def request_sync(*, tenant_id: int) -> UUID:
+    """Send the job that looks for a tenant's links which their orders contradict; return its id."""
+    return _enqueue("customers.sync_tenant", tenant_id)
 
 
-def request_recalculation(*, chunk: int = CHUNK, everyone: bool = False) -> UUID:
-    """Send the job that recalculates customers of all tenants, all or those that are due; return its id."""
-    return job_services.enqueue("customers.recalculate_metrics", kwargs={"chunk": chunk, "everyone": everyone})
+def request_recalculation(*, tenant_id: int) -> UUID:
+    """Send the job that recalculates every customer of a tenant; return its id."""
+    return _enqueue("customers.recalculate_tenant", tenant_id, everyone=True)
 
 
 def request_predictions(*, tenant_id: int, everyone: bool = False) -> UUID:
     """Send the job that predicts a tenant's customers: all of them, or those whose figures changed."""
-    kwargs = {"tenant_id": tenant_id, "everyone": everyone}
-    return job_services.enqueue("customers.predict_values", kwargs=kwargs, tenant_id=tenant_id)
+    return _enqueue("customers.predict_values", tenant_id, everyone=everyone)
+
+
+def _enqueue(actor: str, tenant_id: int, **kwargs: Any) -> UUID:
+    return job_services.enqueue(actor, kwargs={"tenant_id": tenant_id, **kwargs}, tenant_id=tenant_id)
 
 
 def send_backfill(
