@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum, TextField
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum, TextField
 from django.db.models.functions import MD5, Cast, Coalesce, TruncMonth
 
 from modules.accounts.models import Tenant
@@ -225,6 +225,31 @@ def histories(*, tenant_id: int, currency: str, limit: int) -> list[Purchases]:
     return [
         Purchases(*row) for row in rows.order_by(MD5(Cast("customer_id", TextField()))).values_list(*_PURCHASES)[:limit]
     ]
+
+
+LISTED = 50  # orders, accounts and merged customers told of one customer
+
+
+def customers_page(*, limit: int, **conditions: Any) -> list[Customer]:
+    """Return customers that count by themselves and fulfill the conditions (lookups), newest first."""
+    found = Customer.objects.filter(merged_into=None, **conditions).select_related("metrics")
+    return list(found.order_by("-id")[:limit])
+
+
+def find_customer(customer_id: int) -> Customer | None:
+    """Return a customer of the tenants in scope, also one that is part of another, or None."""
+    found: Customer | None = Customer.objects.filter(id=customer_id).select_related("metrics").first()
+    return found
+
+
+def customer_parts(customer: Customer) -> tuple[list[CustomerAccount], list[int], list[CustomerOrder]]:
+    """Return a customer's accounts, the ids of those merged into it, and its newest orders. Three queries."""
+    mine = Q(customer=customer) | Q(customer__merged_into=customer)
+    accounts = CustomerAccount.objects.filter(mine).select_related("channel").order_by("id")[:LISTED]
+    merged = Customer.objects.filter(merged_into=customer).order_by("id").values_list("id", flat=True)[:LISTED]
+    orders = CustomerOrder.objects.filter(mine, order__deleted_at=None).select_related("order__channel")
+    newest = orders.order_by(F("order__created_at").desc(nulls_last=True), "-order_id")[:LISTED]
+    return list(accounts), list(merged), list(newest)
 
 
 def monthly_orders(customer_ids: Collection[int], *, since: datetime) -> dict[int, dict[date, int]]:

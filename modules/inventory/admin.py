@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from modules.inventory import selectors, services
 from modules.inventory.domain import LEAD_DAYS, Risk
-from modules.inventory.models import StockLevel, VariantMetrics
+from modules.inventory.models import VariantMetrics
 from modules.kernel import clock
 from modules.kernel.console import (
     Bar,
@@ -40,10 +40,9 @@ from modules.kernel.console import (
     visible_tenant_ids,
 )
 
-URGENT = 8  # variants named above the list
+URGENT = 6  # variants named above the list
 WEEKS, CHART_WEEKS = 12, 52
 FULL_DAYS = 60  # a bar of days left is full here; more is enough for anybody
-LISTED = 100  # stocks on a variant's page
 
 LOOKS = {
     Risk.OUT: ("production_quantity_limits", "darkred", gettext_lazy("sells, and there is none")),
@@ -70,7 +69,7 @@ class DeadStockFilter(SimpleListFilter):
 
 @register(VariantMetrics)
 class VariantMetricsAdmin(ReadOnlyAdmin):
-    list_display = ("variant", "channel", "outlook", "in_stock", "lasts", "rhythm", "sold", "earned", "last_sale")
+    list_display = ("variant", "outlook", "in_stock", "lasts", "rhythm", "sold", "last_sale")
     list_display_links = ("variant",)
     list_filter = ("risk", DeadStockFilter, "channel")
     list_select_related = ("channel",)
@@ -166,7 +165,7 @@ class VariantMetricsAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("variant"))
     def variant(self, row: VariantMetrics) -> str:
         """Show what it is."""
-        return two_lines(format_html("<b>{}</b>", row.name or row.code), row.code)
+        return two_lines(format_html("<b>{}</b>", row.name or row.code), f"{row.code} · {row.channel}")
 
     @display(description=gettext_lazy("outlook"), ordering="risk")
     def outlook(self, row: VariantMetrics) -> str:
@@ -193,10 +192,11 @@ class VariantMetricsAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("sold in 30 / 90 days"), ordering="-sold_90")
     def sold(self, row: VariantMetrics) -> str:
-        """Show how many went."""
-        return format_html('<span class="bk-number">{} / {}</span>', pieces(row.sold_30), pieces(row.sold_90))
+        """Show how many went, and for how much."""
+        went = format_html('<span class="bk-number">{} / {}</span>', pieces(row.sold_30), pieces(row.sold_90))
+        return two_lines(went, money(row.revenue_90, row.channel.currency))
 
-    @display(description=gettext_lazy("revenue in 90 days"), ordering="-revenue_90")
+    @display(description=gettext_lazy("revenue in 90 days"))
     def earned(self, row: VariantMetrics) -> str:
         """Show what it brought, without VAT."""
         return money(row.revenue_90, row.channel.currency)
@@ -236,7 +236,6 @@ class VariantMetricsAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("stocks"))
     def stocks(self, row: VariantMetrics) -> str:
         """Show where how many are."""
-        levels = StockLevel.objects.filter(channel=row.channel_id, code=row.code).order_by("stock")[:LISTED]
         headers = [_("stock"), _("place"), _("pieces"), _("reserved"), _("changed")]
         return table(
             headers,
@@ -248,7 +247,7 @@ class VariantMetricsAdmin(ReadOnlyAdmin):
                     pieces(each.reserved),
                     moment(each.changed_at),
                 ]
-                for each in levels
+                for each in selectors.levels(row)
             ],
         )
 

@@ -105,3 +105,21 @@ def most_urgent(*, limit: int) -> list[VariantMetrics]:
     """Return the variants that are or will be missing soonest, those that earn most first within a day."""
     missing = VariantMetrics.objects.filter(risk__in=["out", "high"]).select_related("channel")
     return list(missing.order_by(F("days_left").asc(nulls_last=True), "-revenue_90", "id")[:limit])
+
+
+def variants_page(*, limit: int, **conditions: Any) -> list[VariantMetrics]:
+    """Return variants of the tenants in scope that fulfill the conditions (lookups), first seen first."""
+    found = VariantMetrics.objects.filter(**conditions).select_related("channel")
+    return list(found.order_by("id")[:limit])
+
+
+def find_variant(variant_id: int) -> VariantMetrics | None:
+    """Return a variant of the tenants in scope, or None."""
+    found: VariantMetrics | None = VariantMetrics.objects.filter(id=variant_id).select_related("channel").first()
+    return found
+
+
+def levels(variant: VariantMetrics, *, limit: int = 100) -> list[StockLevel]:
+    """Return how many of a variant each stock has, by the stock's name."""
+    found = StockLevel.objects.filter(channel_id=variant.channel_id, code=variant.code)
+    return list(found.order_by("stock")[:limit])

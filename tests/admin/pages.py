@@ -62,10 +62,9 @@ def make_row(name, tenant, mark):
     if name in {"accounts_user", "accounts_membership"}:
         user = factories.make_staff(mark, tenants=[tenant], permissions=[])
         return user if name == "accounts_user" else user.memberships.get()
-    if name == "customers_customer":
-        return factories.make_customer(tenant, mark)
-    if name == "inventory_variantmetrics":
-        return factories.make_variant(tenant, mark)
+    if name in {"customers_customer", "inventory_variantmetrics"}:
+        make = factories.make_customer if name == "customers_customer" else factories.make_variant
+        return make(tenant, mark)
     shop = factories.make_shop(tenant, mark)
     made = {
         "shoptet_shop": lambda: shop,

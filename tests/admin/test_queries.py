@@ -42,8 +42,7 @@ def make_nth(name, number):
         return make_job("running", worker_id=make_worker(hostname=f"box{number}").pk)
     if name.startswith("accounts"):
         return make_staff(f"user{number}", tenants=[tenant], permissions=[])
-    if name == "inventory_variantmetrics":
-        return make_variant(tenant, code=f"P{number}")
+    make_variant(tenant, code=f"P{number}")
     shop = make_shop(tenant, f"shop{number}")
     order = make_order(shop, f"A{number}")
     make_execution(shop), make_parked(shop)

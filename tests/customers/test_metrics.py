@@ -224,13 +224,15 @@ def test_predictions_follow_the_figures(channel):
         for k in range(3)
     ]
     attach(channel, *orders)
+    attach(channel, order_facts("once", email="once@x.cz", created_at=NOON - timedelta(days=700)))
     services.measure(tenant_id=channel.tenant_id, now=NOON)
 
     fitted = services.fit_models(tenant_id=channel.tenant_id, now=NOON)
     counts = [services.predict_next(tenant_id=channel.tenant_id, limit=100, now=NOON) for _ in range(3)]
 
-    assert (fitted, counts) == (1, [100, 50, 0])
+    assert (fitted, counts) == (1, [100, 51, 0])
     found = figures("predicted_orders", "predicted_clv", "alive_chance")
+    assert found.pop()[2] is None  # a single order tells nothing of how long they stay away
     assert all(row[0] >= 0 and row[1] >= 0 and 0 <= row[2] <= 1 for row in found)
     recent, silent = found[0], found[39]
     assert recent[2] > silent[2]

@@ -250,8 +250,10 @@ class CustomerAdmin(ReadOnlyAdmin):
         metrics = _metrics(row)
         if metrics is None or metrics.predicted_clv is None:
             return muted("–")
-        chance = _("returns with %d %%") % round(100 * (metrics.alive_chance or 0))
-        return two_lines(money(metrics.predicted_clv, metrics.currency), chance)
+        value = money(metrics.predicted_clv, metrics.currency)
+        if metrics.alive_chance is None:
+            return two_lines(value, _("bought once"))
+        return two_lines(value, _("returns with %d %%") % round(100 * metrics.alive_chance))
 
     @display(description=gettext_lazy("orders"), ordering=F("metrics__order_count").desc(nulls_last=True))
     def order_count(self, row: Customer) -> str:
@@ -328,7 +330,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("accounts"))
     def accounts(self, row: Customer) -> str:
         """Show where they are registered."""
-        accounts = row.accounts.select_related("channel").order_by("id")[:LISTED]
+        accounts, _merged, _orders = selectors.customer_parts(row)
         return format_html_join("", "<div>{}</div>", ((f"{each.channel} · {each.guid}",) for each in accounts)) or "–"
 
     @display(description=gettext_lazy("merges"))
@@ -341,10 +343,7 @@ class CustomerAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("newest orders"))
     def orders(self, row: Customer) -> str:
         """Show what they bought, newest first."""
-        links: QuerySet[Any] = CustomerOrder.objects.filter(
-            Q(customer=row) | Q(customer__merged_into=row)
-        ).select_related("order")
-        newest = links.order_by(F("order__created_at").desc(nulls_last=True), "-order_id")[:LISTED]
+        _accounts, _merged, newest = selectors.customer_parts(row)
         headers = [_("order"), _("ordered"), _("status"), _("total with VAT"), _("linked by")]
         return table(headers, [_order_row(link) for link in newest])
 
@@ -374,10 +373,11 @@ def _merge_row(merge: CustomerMerge) -> list[Any]:
 
 
 def _expectations(metrics: CustomerMetrics) -> list[Fact]:
-    if metrics.predicted_orders is None or metrics.alive_chance is None:
+    if metrics.predicted_orders is None:
         return []
+    chance = muted("–") if metrics.alive_chance is None else f"{round(100 * metrics.alive_chance)} %"
     return [
-        Fact(_("Chance to return"), f"{round(100 * metrics.alive_chance)} %"),
+        Fact(_("Chance to return"), chance),
         Fact(_("Orders expected in a year"), number_format(metrics.predicted_orders, decimal_pos=1)),
         Fact(_("Value expected in a year, without VAT"), money(metrics.predicted_clv, metrics.currency)),
     ]

@@ -82,14 +82,18 @@ def _models(tenant_id: int) -> dict[str, Models]:
 
 
 def _predict(row: "selectors.Purchases", models: Models, *, now: datetime) -> Sequence[Decimal | None]:
-    """Return the orders and their value in a year, and the chance that there will be any."""
+    """Return the orders and their value in a year, and the chance that the customer is not lost.
+
+    Of who bought once, the model holds that nobody is lost, however long ago; that is no answer to show.
+    """
     purchases, values = models
     if purchases is None or row.first_at is None:
         return None, None, None
     history = history_of(row, now=now)
     orders = _decimal(purchases.expected_purchases(history, weeks=WEEKS), most=MAX_ORDERS)
     value = _decimal(float(orders) * values.expected_value(history), most=MAX_VALUE) if values else None
-    return orders, value, _decimal(purchases.chance_alive(history), places=4)
+    alive = _decimal(purchases.chance_alive(history), places=4) if history.repeats else None
+    return orders, value, alive
 
 
 def history_of(row: "selectors.Purchases", *, now: datetime) -> History:
