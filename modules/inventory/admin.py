@@ -13,7 +13,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from modules.inventory import selectors, services
 from modules.inventory.domain import LEAD_DAYS, Risk
@@ -268,7 +268,7 @@ def days_bar(row: VariantMetrics) -> SafeString:
     if row.days_left is None:
         return muted("–")
     days = int(row.days_left)
-    text = _("%d days") % days if days <= 365 else _("over a year")
+    text = ngettext("%(count)s day", "%(count)s days", days) % {"count": days} if days <= 365 else _("over a year")
     return meter(days, most=FULL_DAYS, text=text, tone=LOOKS[Risk(row.risk)][1])
 
 
