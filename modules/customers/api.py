@@ -12,7 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from modules.customers import selectors
 from modules.customers.domain import Segment
-from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
+from modules.customers.models import Customer, CustomerAccount, CustomerMetrics, CustomerOrder
 from modules.kernel import clock
 from modules.kernel.problems import Problem
 from modules.kernel.rest import Camel, OneLine, RowId, refuse_unknown
@@ -69,8 +69,6 @@ class CustomerOut(Camel):
     city: str
     country_code: str
     language: str
-    group: str
-    tags: list[str]
     created_at: datetime
     metrics: Figures | None
 
@@ -80,6 +78,8 @@ class AccountOut(Camel):
 
     shop: str
     guid: str
+    group: str
+    emails: list[str]
 
 
 class OrderOut(Camel):
@@ -186,7 +186,7 @@ def get_customer(request: HttpRequest, customer_id: RowId) -> CustomerDetail:
         **_fields(customer),
         merged_into=customer.merged_into_id,
         merged_customers=merged,
-        accounts=[AccountOut(shop=str(account.channel), guid=account.guid) for account in accounts],
+        accounts=[_account(account) for account in accounts],
         newest_orders=[_order(link) for link in links],
     )
 
@@ -202,8 +202,6 @@ def _fields(customer: Customer) -> dict[str, Any]:
         "city": customer.city,
         "country_code": customer.country_code,
         "language": customer.language,
-        "group": customer.group_name,
-        "tags": customer.tags,
         "created_at": customer.created_at,
         "metrics": _figures(metrics) if metrics else None,
     }
@@ -233,6 +231,10 @@ def _predicted(row: CustomerMetrics) -> Predicted | None:
     if row.predicted_orders is None:
         return None
     return Predicted(orders=row.predicted_orders, value=row.predicted_clv, chance_to_return=row.alive_chance)
+
+
+def _account(account: CustomerAccount) -> AccountOut:
+    return AccountOut(shop=str(account.channel), guid=account.guid, group=account.group_name, emails=account.emails)
 
 
 def _order(link: CustomerOrder) -> OrderOut:

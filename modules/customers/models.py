@@ -1,6 +1,7 @@
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -25,8 +26,6 @@ class Customer(models.Model):  # type: ignore[django-manager-missing] # its clas
     city = models.TextField(_("city"), blank=True, db_default="")
     country_code = models.TextField(_("country"), blank=True, db_default="")
     language = models.TextField(_("language"), blank=True, db_default="")
-    group_name = models.TextField(_("group in the shop"), blank=True, db_default="")
-    tags = ArrayField(models.TextField(), default=list, db_default=[], verbose_name=_("tags"))
     merged_into = models.ForeignKey(
         "self",
         models.RESTRICT,
@@ -65,6 +64,9 @@ class CustomerAccount(models.Model):
         SalesChannel, models.CASCADE, related_name="+", db_index=False, verbose_name=_("sales channel")
     )
     guid = models.TextField(_("GUID in the shop"))
+    emails = ArrayField(models.TextField(), default=list, db_default=[], verbose_name=_("e-mails for matching"))
+    """Those that the shop knows of the account, normalized; what it ordered with is read from the orders."""
+    group_name = models.TextField(_("group in the shop"), blank=True, db_default="")
 
     objects: ClassVar[models.Manager["CustomerAccount"]] = tenant_manager()
 
@@ -75,6 +77,7 @@ class CustomerAccount(models.Model):
             models.UniqueConstraint(fields=["channel", "guid"], name="customers_account_once"),
             models.CheckConstraint(condition=~Q(guid=""), name="customers_account_guid"),
         ]
+        indexes: ClassVar = [GinIndex(fields=["emails"], name="customers_account_emails")]
 
     def __str__(self) -> str:
         return self.guid

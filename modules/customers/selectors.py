@@ -30,7 +30,7 @@ class Totals:
     revenues: dict[str, Decimal]
 
 
-# Whose accounts ordered with an e-mail, and the accounts of all who are concerned; merged customers are their keeper.
+# Whose accounts have an e-mail or ordered with it, and who is concerned; merged customers are their keeper.
 _CONTACTS = """
 SELECT DISTINCT COALESCE(owner.merged_into_id, owner.id), bought.email_normalized
 FROM orders_order bought
@@ -39,6 +39,12 @@ JOIN customers_customeraccount account
 JOIN customers_customer owner ON owner.id = account.customer_id
 WHERE bought.tenant_id = %s AND bought.email_normalized = ANY(%s) AND bought.email_normalized <> ''
     AND bought.customer_guid <> '' AND bought.deleted_at IS NULL
+UNION
+SELECT COALESCE(owner.merged_into_id, owner.id), known.email
+FROM customers_customeraccount account
+JOIN customers_customer owner ON owner.id = account.customer_id
+CROSS JOIN unnest(account.emails) AS known (email)
+WHERE account.tenant_id = %s AND account.emails && %s::text[] AND known.email = ANY(%s)
 """
 _PERSONS = """
 SELECT COALESCE(customer.merged_into_id, customer.id) AS root_id,
@@ -62,7 +68,7 @@ def stored_persons(
     """
     emails = sorted({order.email for order in orders if order.email})
     accounts = _accounts(tenant_id, {order.guid for order in orders if order.guid})
-    contacts = _rows(_CONTACTS, [tenant_id, emails])
+    contacts = _rows(_CONTACTS, [tenant_id, emails, tenant_id, emails, emails])
     known = Customer.objects.filter(tenant_id=tenant_id, email_normalized__in=emails)
     roots = {merged_into or own for own, merged_into in known.values_list("id", "merged_into_id")}
     roots |= {*accounts.values(), *(root for root, _ in contacts)}
@@ -163,6 +169,11 @@ WHERE bought.tenant_id = %(tenant_id)s AND bought.deleted_at IS NULL
             JOIN customers_customer its_owner ON its_owner.id = its.customer_id
             WHERE other.tenant_id = bought.tenant_id AND other.email_normalized = bought.email_normalized
                 AND other.customer_guid <> '' AND other.deleted_at IS NULL
+                AND COALESCE(its_owner.merged_into_id, its_owner.id) = COALESCE(owner.merged_into_id, owner.id)
+            UNION ALL
+            SELECT FROM customers_customeraccount its
+            JOIN customers_customer its_owner ON its_owner.id = its.customer_id
+            WHERE its.tenant_id = bought.tenant_id AND its.emails && ARRAY[bought.email_normalized]
                 AND COALESCE(its_owner.merged_into_id, its_owner.id) = COALESCE(owner.merged_into_id, owner.id))
         ELSE link.id IS NOT NULL END
 ORDER BY bought.id LIMIT %(limit)s

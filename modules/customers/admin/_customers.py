@@ -79,7 +79,7 @@ class CustomerAdmin(ReadOnlyAdmin):
                 "fields": (
                     ("full_name", "email", "phone"),
                     ("company", "place", "language"),
-                    ("group_name", "labels", "accounts"),
+                    "accounts",
                 )
             },
         ),
@@ -97,7 +97,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         (gettext_lazy("Orders"), {"fields": ("orders",)}),
     )
     readonly_fields = (
-        *("place", "labels", "accounts", "order_count", "paid", "cancelled", "revenue", "aov", "value", "repeats"),
+        *("place", "accounts", "order_count", "paid", "cancelled", "revenue", "aov", "value", "repeats"),
         *("first_order", "last_order_in_full", "merges", "orders"),
     )
 
@@ -322,16 +322,12 @@ class CustomerAdmin(ReadOnlyAdmin):
         """Show where they live."""
         return ", ".join(filter(None, (row.city, row.country_code))) or "–"
 
-    @display(description=gettext_lazy("tags"))
-    def labels(self, row: Customer) -> str:
-        """Show their tags."""
-        return format_html_join(" ", '<span class="bk-tag">{}</span>', ((tag,) for tag in row.tags)) or muted("–")
-
     @display(description=gettext_lazy("accounts"))
     def accounts(self, row: Customer) -> str:
         """Show where they are registered."""
         accounts, _merged, _orders = selectors.customer_parts(row)
-        return format_html_join("", "<div>{}</div>", ((f"{each.channel} · {each.guid}",) for each in accounts)) or "–"
+        lines = ((" · ".join(filter(None, (str(each.channel), each.guid, each.group_name))),) for each in accounts)
+        return format_html_join("", "<div>{}</div>", lines) or muted("–")
 
     @display(description=gettext_lazy("merges"))
     def merges(self, row: Customer) -> str:

@@ -7,6 +7,7 @@ from modules.customers.domain.identity import (
     LinkedBy,
     OrderIdentity,
     Person,
+    ProfileFacts,
     Resolution,
     resolve_customers,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "LinkedBy",
     "OrderIdentity",
     "Person",
+    "ProfileFacts",
     "PurchaseModel",
     "Resolution",
     "Segment",

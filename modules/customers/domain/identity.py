@@ -36,6 +36,24 @@ class ArrivedOrder:
     owner_id: int | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileFacts:
+    """What a shop says of one of its registered customers; "" for what it does not.
+
+    `emails` as they are written, the main one first; a shop may know several, or none.
+    """
+
+    guid: str
+    emails: tuple[str, ...] = ()
+    full_name: str = ""
+    phone: str = ""
+    company: str = ""
+    city: str = ""
+    country_code: str = ""
+    language: str = ""
+    group_name: str = ""
+
+
 @dataclass(slots=True, eq=False)
 class Person:
     """A customer, stored (`customer_id`) or to be made from the order `made_from`.

@@ -60,11 +60,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='customer',
-            name='group_name',
-            field=models.TextField(blank=True, db_default='', verbose_name='group in the shop'),
-        ),
-        migrations.AddField(
-            model_name='customer',
             name='language',
             field=models.TextField(blank=True, db_default='', verbose_name='language'),
         ),
@@ -74,9 +69,14 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.RESTRICT, related_name='merged_customers', to='customers.customer', verbose_name='merged into'),
         ),
         migrations.AddField(
-            model_name='customer',
-            name='tags',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_default=[], default=list, size=None, verbose_name='tags'),
+            model_name='customeraccount',
+            name='emails',
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), db_default=[], default=list, size=None, verbose_name='e-mails for matching'),
+        ),
+        migrations.AddField(
+            model_name='customeraccount',
+            name='group_name',
+            field=models.TextField(blank=True, db_default='', verbose_name='group in the shop'),
         ),
         migrations.AddField(
             model_name='customermetrics',

@@ -1,4 +1,4 @@
-import django.db.models
+import django.contrib.postgres.indexes
 from django.contrib.postgres.operations import AddConstraintNotValid, AddIndexConcurrently, ValidateConstraint
 from django.db import migrations, models
 
@@ -12,6 +12,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        AddIndexConcurrently(
+            model_name='customeraccount',
+            index=django.contrib.postgres.indexes.GinIndex(fields=['emails'], name='customers_account_emails'),
+        ),
         AddIndexConcurrently(
             model_name='customermetrics',
             index=models.Index(fields=['tenant', 'segment'], name='customers_metrics_segment'),

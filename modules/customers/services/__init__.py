@@ -4,6 +4,7 @@ from modules.customers.services._attach import attach_orders
 from modules.customers.services._merges import AlreadyUndone, UnableToMerge, merge_customers, undo_merge
 from modules.customers.services._metrics import finish_recalculation, measure, recalculate_metrics
 from modules.customers.services._predictions import fit_models, forget_predictions, predict_next
+from modules.customers.services._profiles import import_profiles
 from modules.customers.services._sending import (
     CHUNK,
     QUEUE,
@@ -30,6 +31,7 @@ __all__ = [
     "finish_recalculation",
     "fit_models",
     "forget_predictions",
+    "import_profiles",
     "measure",
     "merge_customers",
     "predict_next",

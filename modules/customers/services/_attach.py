@@ -82,7 +82,7 @@ def attach_orders(*, tenant_id: int, order_ids: Collection[int], now: datetime) 
         linked = _store_links(tenant_id, found, owners=owners)
         touched = {*owners.values(), *linked.values(), *_unlink(tenant_id, found)}
         locked = lock_customers(tenant_id, {*touched, *(_id_of(person) for pair in found.claims for person in pair)})
-        _store_claims(tenant_id, found, now=now)
+        store_claims(tenant_id, found, now=now)
         _enrich(tenant_id, order_ids)
         write_metrics(locked, now=now)
         if found.new_persons or found.claims:
@@ -103,6 +103,11 @@ def _store_persons(tenant_id: int, found: Resolution, *, orders: Mapping[int, Ar
     )
     for person, customer in zip(found.new_persons, made, strict=True):
         person.customer_id = customer.pk
+    store_accounts(tenant_id, found)
+
+
+def store_accounts(tenant_id: int, found: Resolution) -> None:
+    """Store the accounts that were not known; their persons are stored."""
     CustomerAccount.objects.bulk_create(
         CustomerAccount(tenant_id=tenant_id, customer_id=_id_of(person), channel_id=channel_id, guid=guid)
         for (channel_id, guid), person in found.new_accounts.items()
@@ -154,7 +159,7 @@ def _unlink(tenant_id: int, found: Resolution) -> set[int]:
     return set(selectors.roots(losers).values()) if losers else losers
 
 
-def _store_claims(tenant_id: int, found: Resolution, *, now: datetime) -> None:
+def store_claims(tenant_id: int, found: Resolution, *, now: datetime) -> None:
     """Write down which guests turned out to be registered customers; there are few, so one by one."""
     for guest, person in found.claims:
         reason = CustomerMerge.Reason.CLAIMED
