@@ -9,7 +9,7 @@ from modules.customers import clients, selectors
 from modules.customers.domain import ArrivedOrder, AttachResult, Person, Resolution, resolve_customers
 from modules.customers.models import Customer, CustomerAccount, CustomerMerge, CustomerOrder
 from modules.customers.services._merges import join
-from modules.customers.services._metrics import lock_customers, write_metrics
+from modules.customers.services._metrics import write_metrics
 from modules.customers.services._turns import wait_for_turn
 
 # Orders that went by an e-mail which turns out to be two customers': nobody knows whose they are any more.
@@ -81,10 +81,10 @@ def attach_orders(*, tenant_id: int, order_ids: Collection[int], now: datetime) 
         owners = {order.identity.order_id: order.owner_id for order in orders if order.owner_id}
         linked = _store_links(tenant_id, found, owners=owners)
         touched = {*owners.values(), *linked.values(), *_unlink(tenant_id, found)}
-        locked = lock_customers(tenant_id, {*touched, *(_id_of(person) for pair in found.claims for person in pair)})
+        touched |= {_id_of(person) for pair in found.claims for person in pair}
         store_claims(tenant_id, found, now=now)
         _enrich(tenant_id, order_ids)
-        write_metrics(locked, now=now)
+        write_metrics(tenant_id, touched, now=now)
         if found.new_persons or found.claims:
             transaction.on_commit(clients.forget_counts)
     return AttachResult(
@@ -92,7 +92,7 @@ def attach_orders(*, tenant_id: int, order_ids: Collection[int], now: datetime) 
         nobody=len(found.nobody),
         ambiguous=len(found.ambiguous),
         customers_created=len(found.new_persons),
-        customers_touched=len(locked),
+        customers_touched=len(touched),
     )
 
 

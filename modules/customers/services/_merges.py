@@ -6,7 +6,7 @@ from django.db import connection, transaction
 
 from modules.customers import clients
 from modules.customers.models import Customer, CustomerMerge, CustomerMetrics
-from modules.customers.services._metrics import lock_customers, write_metrics
+from modules.customers.services._metrics import write_metrics
 from modules.customers.services._turns import wait_for_turn
 
 
@@ -41,9 +41,8 @@ def merge_customers(*, tenant_id: int, kept_id: int, merged_id: int, by: str, no
         found = Customer.objects.filter(tenant_id=tenant_id, id__in=[kept_id, merged_id]).in_bulk()
         if kept_id == merged_id or len(found) < 2 or any(customer.merged_into_id for customer in found.values()):
             raise UnableToMerge("Choose two customers of which neither is part of another.")
-        lock_customers(tenant_id, found)
         merge = join(tenant_id, kept_id, merged_id, reason=CustomerMerge.Reason.OPERATOR, by=by, now=now)
-        write_metrics([kept_id], now=now)
+        write_metrics(tenant_id, [kept_id], now=now)
         transaction.on_commit(clients.forget_counts)
     return merge
 
@@ -69,10 +68,9 @@ def undo_merge(*, tenant_id: int, merge_id: int, by: str, now: datetime) -> None
         if merge.undone_at:
             raise AlreadyUndone("This merge was taken back before.")
         merged = Customer.objects.get(id=merge.merged_id)
-        lock_customers(tenant_id, [merged.pk, merged.merged_into_id or merged.pk])
         with connection.cursor() as cursor:
             cursor.execute(_FOLLOWERS, {"merged": merged.pk})
         merge.undone_at, merge.undone_by = now, by
         merge.save(update_fields=["undone_at", "undone_by"])
-        write_metrics([merged.pk, *([merged.merged_into_id] if merged.merged_into_id else [])], now=now)
+        write_metrics(tenant_id, [merged.pk, *([merged.merged_into_id] if merged.merged_into_id else [])], now=now)
         transaction.on_commit(clients.forget_counts)

@@ -12,6 +12,7 @@ from modules.customers.domain import MEASURABLE, QUINTILES
 from modules.customers.events import metrics_recalculated
 from modules.customers.models import CustomerMetrics
 from modules.customers.services._scores import COLUMNS, SCORES, score_values
+from modules.customers.services._turns import wait_to_count
 
 _COUNTED = (
     *("order_count", "paid_count", "cancelled_count", "currency", "revenue", "aov", "first_order_at", "last_order_at"),
@@ -29,21 +30,28 @@ def _names(columns: Collection[str], *, of: str = "") -> str:
 _RECALCULATE = f"""
 WITH owner AS (
     SELECT id, tenant_id, id AS customer_id FROM customers_customer
-    WHERE id = ANY(%(customer_ids)s) AND merged_into_id IS NULL
+    WHERE tenant_id = %(tenant_id)s AND id = ANY(%(customer_ids)s) AND merged_into_id IS NULL
     UNION ALL
-    SELECT id, tenant_id, merged_into_id FROM customers_customer WHERE merged_into_id = ANY(%(customer_ids)s)
+    SELECT id, tenant_id, merged_into_id FROM customers_customer
+    WHERE tenant_id = %(tenant_id)s AND merged_into_id = ANY(%(customer_ids)s)
 ), bought AS (
-    SELECT owner.tenant_id, owner.customer_id, bought.id, channel.currency, bought.is_paid, bought.created_at,
-        bought.total_default AS value, bought.is_cancelled,
-        bought.id IS NOT NULL AND NOT bought.is_cancelled AS is_counted,
-        NOT bought.is_cancelled AND COALESCE(bought.total_default, 0) >= 0 AS is_purchase,
-        (bought.created_at AT TIME ZONE %(timezone)s)::date AS day,
-        CASE WHEN bought.currency = channel.currency THEN bought.total_without_vat
-            ELSE round(bought.total_without_vat / NULLIF(bought.exchange_rate, 0), 2) END AS net
+    SELECT owner.tenant_id, owner.customer_id, its.is_paid, its.created_at, its.total_default AS value,
+        its.is_cancelled, its.default_currency AS currency,
+        its.id IS NOT NULL AND NOT its.is_cancelled AS is_counted,
+        NOT its.is_cancelled AND COALESCE(its.total_default, 0) >= 0 AS is_purchase,
+        (its.created_at AT TIME ZONE %(timezone)s)::date AS day,
+        CASE WHEN its.currency = its.default_currency THEN its.total_without_vat
+            ELSE round(its.total_without_vat / NULLIF(its.exchange_rate, 0), 2) END AS net
     FROM owner
-    LEFT JOIN customers_customerorder link ON link.customer_id = owner.id
-    LEFT JOIN orders_order bought ON bought.id = link.order_id AND bought.deleted_at IS NULL
-    LEFT JOIN orders_saleschannel channel ON channel.id = bought.channel_id
+    LEFT JOIN LATERAL (
+        SELECT one.id, one.is_paid, one.is_cancelled, one.created_at, one.currency, one.exchange_rate,
+            one.total_default, one.total_without_vat, channel.currency AS default_currency
+        FROM customers_customerorder link
+        JOIN orders_order one ON one.id = link.order_id AND one.deleted_at IS NULL
+        JOIN orders_saleschannel channel ON channel.id = one.channel_id
+        WHERE link.customer_id = owner.id
+        OFFSET 0 -- by the index of each customer's links, whatever the planner thinks of how many those are
+    ) AS its ON TRUE
 ), dated AS (
     SELECT *, min(day) FILTER (WHERE is_purchase) OVER (PARTITION BY customer_id) AS first_day FROM bought
 ), totals AS (
@@ -107,28 +115,19 @@ WHERE stored.id = counted.id AND counted.tenant_id = %(tenant_id)s
 def recalculate_metrics(*, tenant_id: int, customer_ids: Collection[int], now: datetime) -> int:
     """Make the metrics of these customers what their orders say; return how many rows said something else.
 
-    One transaction, two queries: the customers' rows are locked, then one statement counts and writes. Two at
-    once for one customer wait for each other, so that no figures are older than the orders they count. Safe to
-    repeat. Customers that were merged into another are passed over.
+    One transaction, two queries: a lock that keeps links as they are, and one statement that counts and writes.
+    Two at once count the same; orders that change meanwhile are counted again by their own attachment, which
+    waits. Safe to repeat. Customers that were merged into another are passed over, another tenant's too.
     """
     with transaction.atomic():
-        ids = lock_customers(tenant_id, customer_ids)
-        return write_metrics(ids, now=now)
+        wait_to_count(tenant_id)
+        return write_metrics(tenant_id, customer_ids, now=now)
 
 
-def lock_customers(tenant_id: int, customer_ids: Collection[int]) -> list[int]:
-    """Hold the customers until the transaction ends, in order of id; return those of the tenant."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id FROM customers_customer WHERE tenant_id = %s AND id = ANY(%s) ORDER BY id FOR NO KEY UPDATE",
-            [tenant_id, list(customer_ids)],
-        )
-        return [customer_id for (customer_id,) in cursor.fetchall()]
-
-
-def write_metrics(customer_ids: Collection[int], *, now: datetime) -> int:
-    """Do as `recalculate_metrics` for customers that are locked already, and by that known to be the tenant's."""
-    values: dict[str, Any] = {"customer_ids": list(customer_ids), "timezone": settings.TIME_ZONE} | score_values(now)
+def write_metrics(tenant_id: int, customer_ids: Collection[int], *, now: datetime) -> int:
+    """Do as `recalculate_metrics` inside a transaction that holds the lock."""
+    values: dict[str, Any] = {"tenant_id": tenant_id, "customer_ids": list(customer_ids)}
+    values |= {"timezone": settings.TIME_ZONE} | score_values(now)
     with connection.cursor() as cursor:
         cursor.execute(_RECALCULATE, values)
         return int(cursor.rowcount)

@@ -9,7 +9,7 @@ from modules.customers import clients, selectors
 from modules.customers.domain import AttachResult, OrderIdentity, ProfileFacts, resolve_customers
 from modules.customers.models import Customer, CustomerAccount
 from modules.customers.services._attach import store_accounts, store_claims
-from modules.customers.services._metrics import lock_customers, write_metrics
+from modules.customers.services._metrics import write_metrics
 from modules.customers.services._turns import wait_for_turn
 from modules.orders import selectors as order_selectors
 from modules.orders.domain import normalized_email
@@ -38,12 +38,11 @@ def import_profiles(*, channel_id: int, profiles: Sequence[ProfileFacts], now: d
         store_accounts(tenant_id, found)
         claimed = [person for pair in found.claims for person in pair]
         touched = {person.customer_id for person in (*found.new_persons, *claimed) if person.customer_id}
-        locked = lock_customers(tenant_id, touched)
         store_claims(tenant_id, found, now=now)
         _describe(channel_id, newest.values())
-        write_metrics(locked, now=now)
+        write_metrics(tenant_id, touched, now=now)
         transaction.on_commit(clients.forget_counts)
-    return AttachResult(customers_created=len(made), customers_touched=len(locked))
+    return AttachResult(customers_created=len(made), customers_touched=len(touched))
 
 
 def _identities(profile: ProfileFacts, channel_id: int) -> list[OrderIdentity]:
