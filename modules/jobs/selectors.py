@@ -23,8 +23,10 @@ from modules.jobs.models import (
     Batch,
     Bookmark,
     Job,
+    JobChange,
     JobSchedule,
     Pause,
+    Replay,
     RunTotal,
     ScheduleFiring,
     Worker,
@@ -311,6 +313,21 @@ def batch_members(batch_id: UUID, *, limit: int) -> list[Job]:
     return list(found.defer("arguments", "result", "checkpoint", "chain")[:limit])
 
 
+def newest_replays(*, limit: int) -> list[Replay]:
+    """Return the newest replays in steps, newest first."""
+    return list(Replay.objects.order_by("-id")[:limit])
+
+
+def get_replay(replay_id: int) -> Replay:
+    """Return the replay; raises Replay.DoesNotExist."""
+    return Replay.objects.get(id=replay_id)
+
+
+def job_changes(job_id: UUID, *, limit: int) -> list[JobChange]:
+    """Return the newest changes of a job's arguments, newest first."""
+    return list(JobChange.objects.filter(job_id=job_id).order_by("-id")[:limit])
+
+
 def get_tenant_job(job_id: UUID, *, tenant_id: int) -> Job:
     """Return the tenant's job; raises Job.DoesNotExist, for another's too."""
     return Job.objects.get(id=job_id, tenant_id=tenant_id)
@@ -404,8 +421,8 @@ def get_tenant_schedule(public_id: UUID, *, tenant_id: int) -> JobSchedule:
 
 
 def upcoming(schedule: JobSchedule, *, after: datetime, count: int) -> list[datetime]:
-    """Return the schedule's next due times in UTC; raises InvalidSchedule."""
-    return next_times(schedule.effective_cron, schedule.effective_timezone, after=after, count=count)
+    """Return the schedule's next times at which it runs, in UTC; raises InvalidSchedule."""
+    return next_times(schedule.timetable, after=after, count=count)
 
 
 def next_bell(queues: Sequence[str] = ()) -> Bell | None:

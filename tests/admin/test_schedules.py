@@ -12,6 +12,7 @@ AT_NOON = "2026-03-27T11:00:00Z"  # a Friday; the clocks of Prague go forward on
 
 def form(**changes):
     unchanged = {"cron": "", "timezone": "", "options": "", "is_enabled": "", "overlap": "skip", "catch_up": "one"}
+    unchanged |= {"skipped_hour": "next", "doubled_hour": "first", "on_day_off": "run", "country": ""}
     return unchanged | changes
 
 
@@ -76,6 +77,19 @@ def test_a_saved_change_moves_the_preview_and_counts_from_now(root):
     assert "2026-03-30T06:15:00+00:00" in response.context["preview"][0]["at"]
 
 
+def test_the_preview_says_why_nothing_runs_and_where_it_was_moved(root):
+    schedule = make_schedule()
+    changes = form(on_day_off="move", country="CZ", are_weekends_off="on", cron="0 6 * * 4")
+
+    with time_machine.travel("2025-12-20T11:00:00Z", tick=False):
+        response = root.post(detail("jobs_jobschedule", schedule), {**changes, "_continue": "1"}, follow=True)
+
+    schedule.refresh_from_db()
+    assert (schedule.on_day_off, schedule.country, schedule.are_weekends_off) == ("move", "CZ", True)
+    assert "Christmas Day, moved to Mon 29 Dec. 06:00" in words(response)
+    assert [bool(run["reason"]) for run in response.context["preview"]][:3] == [True, False, True]
+
+
 def test_empty_fields_go_back_to_the_code(root):
     schedule = make_schedule(cron="1 1 * * *", timezone="UTC", options={"word": "x"}, is_enabled=False)
 
@@ -99,6 +113,9 @@ def test_empty_fields_go_back_to_the_code(root):
             "tests.note: got an unexpected keyword argument 'wrong'.",
         ),
         ({"options": "{}"}, "options", "tests.note: missing a required argument: 'word'."),
+        ({"on_day_off": "move"}, "on_day_off", "No day is off"),
+        ({"country": "CZ"}, "on_day_off", "Say what becomes"),
+        ({"country": "XX", "on_day_off": "skip"}, "country", "Select a valid choice."),
     ],
 )
 def test_what_cannot_run_is_refused_at_its_field(root, changes, field, message):

@@ -44,6 +44,7 @@ def test_the_history_of_a_foreign_row_is_not_found(viewer, bob, name):
     [
         *[("jobs_job", "cancel"), ("jobs_job", "replay"), ("jobs_job", "discard")],
         *[("jobs_failedjob", "replay"), ("jobs_failedjob", "discard")],
+        *[("jobs_replay", "pause"), ("jobs_replay", "resume"), ("jobs_replay", "cancel")],
         *[("shoptet_shop", "sync_orders"), ("shoptet_shop", "test_connection"), ("shoptet_parkedrecord", "retry")],
     ],
 )

@@ -150,6 +150,14 @@ def test_a_key_that_is_none_is_refused(alice, key):
     assert Job.objects.count() == 0
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("path", ["/nothing", "/jobs/no-id/data"])
+def test_an_address_that_there_is_not_is_a_problem_by_any_method(alice, method, path):
+    answer = alice.http.request(method, path)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+
+
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded", "cancelled"])
 def test_only_a_failed_job_can_be_retried(alice, force, state):
     job_id = alice.send()

@@ -46,10 +46,11 @@ def everything():
         return cursor.fetchall()
 
 
-def test_the_file_names_all_seventeen_operations():
-    assert len(OPERATIONS) == 17
+def test_the_file_names_all_eighteen_operations():
+    assert len(OPERATIONS) == 18
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",
+        "/jobs/{job_id}/data",
         "/jobs/{job_id}/retry",
         "/jobs/recurring/{recurring_id}",
         "/customers/{customer_id}",

@@ -8,7 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from modules.jobs.models import Job
-from modules.jobs.services import batch, chain
+from modules.jobs.services import batch, chain, keep_watch
+from modules.kernel import clock
 from tests.support.actors import fail, note
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -181,3 +182,80 @@ def test_what_waits_for_a_job_is_shown_and_checked_before_a_deploy():
 
 def test_pruning_by_hand_takes_old_batches_along(batches):
     assert run("queue_prune", "--hours", "0") == "3 jobs deleted, 1 batches without any left.\n"
+
+
+def test_dead_letters_are_replayed_in_steps_and_followed(dead, drain):
+    said = run("queue_retry", "--fingerprint", dead[0].fingerprint, "--ramp", "--reason", "the shop is open")
+    number = said.split()[1].rstrip(":")
+    row = json.loads(run("job_replays", number, "--json"))
+
+    assert said == f"Replay {number}: 2 of 2 jobs are queued again. `job_replays {number}` tells how far it is.\n"
+    assert (row["what"], row["reason"], row["in_flight"]) == (
+        f"fingerprint {dead[0].fingerprint}",
+        "the shop is open",
+        2,
+    )
+    assert states() == ["failed", "queued", "queued"]
+    drain()
+
+    keep_watch(now=clock.now())
+    assert "done  step 1  2/2 (2 failed again)  fingerprint" in run("job_replays")
+
+
+def test_a_replay_in_steps_is_stopped_resumed_and_cancelled_by_hand(dead):
+    number = run("queue_retry", "all", "--ramp").split()[1].rstrip(":")
+
+    assert ": asked, " in run("job_replays", number, "--stop")
+    assert "running" in run("job_replays", number, "--resume")
+    assert "cancelled" in run("job_replays", number, "--cancel")
+    with pytest.raises(CommandError, match="leaves nothing to resume"):
+        run("job_replays", number, "--resume")
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["queue_retry", "--ramp"], "queue_retry all"),
+        (["queue_retry", "all", "--reason", "x"], "add --ramp"),
+        (["queue_retry", "all", "--ramp"], "None of these is a dead letter that no running replay has"),
+        (["job_replays", "--stop"], "Name the replay"),
+        (["job_replays", "7"], "There is no replay 7"),
+    ],
+)
+def test_a_replay_that_cannot_be_says_why(words, error):
+    with pytest.raises(CommandError, match=error):
+        run(*words)
+
+
+def test_arguments_are_changed_by_hand_and_shown(dead):
+    job_id = str(dead[0].id)
+
+    said = run("job_change", job_id, "--args", '{"message": "password=s3cr3t"}', "--reason", "a typo")
+
+    assert said.splitlines()[1] == "after   {'message': 'password=••••'}"
+    assert Job.objects.get(id=job_id).arguments == {"message": "password=s3cr3t"}
+    assert ": a typo {" in run("job_show", job_id)
+    assert "s3cr3t" not in run("job_show", job_id)
+    unchanged = run("job_change", job_id, "--args", '{"message": "password=••••"}', "--reason", "again")
+    assert unchanged == "They are as they were.\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"), [('{"kind": 1}', "'kind' does not fit"), ("[1]", "JSON object"), ("{", "no JSON")]
+)
+def test_arguments_that_do_not_fit_change_nothing(dead, arguments, error):
+    before = dead[0].arguments
+
+    with pytest.raises(CommandError, match=error):
+        run("job_change", str(dead[0].id), "--args", arguments, "--reason", "x")
+
+    assert Job.objects.get(id=dead[0].id).arguments == before
+
+
+def test_a_job_that_is_not_there_or_has_ended_takes_no_arguments(dead, drain):
+    done = note.send(word="a").message_id
+    drain()
+
+    for job_id, error in ((str(uuid4()), "no such job"), (done, "The job is succeeded")):
+        with pytest.raises(CommandError, match=error):
+            run("job_change", job_id, "--args", '{"word": "b"}', "--reason", "x")

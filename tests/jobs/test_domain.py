@@ -14,6 +14,7 @@ from modules.jobs.domain import (
     InvalidSchedule,
     State,
     TableBackoff,
+    Timetable,
     allowed_steps,
     due_times,
     next_times,
@@ -81,7 +82,7 @@ def test_an_error_is_kept_without_nul_and_within_bounds():
 
 @pytest.mark.parametrize("cron", ["0 0 * * 0", "0 0 * * 7", "0 0 * * sun", "@weekly"])
 def test_sunday_is_sunday_however_it_is_written(cron):
-    times = next_times(cron, "Europe/Prague", after=prague("2026-11-23 12:00"), count=3)
+    times = next_times(Timetable(cron=cron), after=prague("2026-11-23 12:00"), count=3)
 
     assert [due.astimezone(PRAGUE).strftime("%a %d.%m. %H:%M") for due in times] == [
         "Sun 29.11. 00:00",
@@ -91,25 +92,25 @@ def test_sunday_is_sunday_however_it_is_written(cron):
 
 
 def test_a_night_run_in_the_hour_that_is_skipped_comes_right_after_the_gap_once():
-    due = due_times("30 2 * * *", "Europe/Prague", after=prague("2026-03-28 12:00"), until=prague("2026-03-30 12:00"))
+    due = due_times(Timetable(cron="30 2 * * *"), after=prague("2026-03-28 12:00"), until=prague("2026-03-30 12:00"))
 
     assert local(due) == ["03-29 03:00 +0200", "03-30 02:30 +0200"]
 
 
 def test_a_run_at_the_end_of_the_gap_is_not_lost():
-    due = due_times("0 3 * * *", "Europe/Prague", after=prague("2026-03-28 12:00"), until=prague("2026-03-30 12:00"))
+    due = due_times(Timetable(cron="0 3 * * *"), after=prague("2026-03-28 12:00"), until=prague("2026-03-30 12:00"))
 
     assert local(due) == ["03-29 03:00 +0200", "03-30 03:00 +0200"]
 
 
 def test_a_night_run_in_the_hour_that_comes_twice_comes_once():
-    due = due_times("30 2 * * *", "Europe/Prague", after=prague("2026-10-24 12:00"), until=prague("2026-10-26 12:00"))
+    due = due_times(Timetable(cron="30 2 * * *"), after=prague("2026-10-24 12:00"), until=prague("2026-10-26 12:00"))
 
     assert local(due) == ["10-25 02:30 +0200", "10-26 02:30 +0100"]
 
 
 def test_a_quarter_hourly_run_goes_on_through_the_hour_that_comes_twice():
-    due = due_times("*/15 * * * *", "Europe/Prague", after=prague("2026-10-25 01:59"), until=prague("2026-10-25 03:00"))
+    due = due_times(Timetable(cron="*/15 * * * *"), after=prague("2026-10-25 01:59"), until=prague("2026-10-25 03:00"))
 
     assert len(due) == 9
     assert {later - earlier for earlier, later in pairwise(due)} == {timedelta(minutes=15)}
@@ -120,6 +121,7 @@ def test_a_quarter_hourly_run_goes_on_through_the_hour_that_comes_twice():
     [
         ("60 * * * *", "Europe/Prague", "60 * * * *"),
         ("* * *", "Europe/Prague", "five fields"),
+        ("* * * * * *", "Europe/Prague", "five fields"),
         ("every day", "Europe/Prague", "every day"),
         ("0 0 31 2 *", "Europe/Prague", "0 0 31 2 *"),
         ("* * * * *", "Europe/Praha", "Europe/Praha"),
@@ -128,4 +130,4 @@ def test_a_quarter_hourly_run_goes_on_through_the_hour_that_comes_twice():
 )
 def test_a_schedule_that_nobody_can_follow_is_refused_with_its_reason(cron, timezone, word):
     with pytest.raises(InvalidSchedule, match=word.replace("*", r"\*")):
-        next_times(cron, timezone, after=datetime(2026, 1, 1, tzinfo=UTC), count=1)
+        next_times(Timetable(cron=cron, timezone=timezone), after=datetime(2026, 1, 1, tzinfo=UTC), count=1)

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from modules.jobs import registry, services
-from modules.jobs.domain import Schedule
+from modules.jobs.domain import Schedule, Timetable
 from modules.jobs.models import Job, JobSchedule, ScheduleFiring
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -214,7 +214,112 @@ def test_run_now_sends_the_job_at_once_and_is_in_the_history(declare):
 
 def test_problems_are_named_by_field():
     problems = services.schedule_problems(
-        actor="tests.note", cron="1 2 3", timezone="Europe/Prague", options={"word": "x", "speed": 9}
+        actor="tests.note", timetable=Timetable(cron="1 2 3"), options={"word": "x", "speed": 9}
     )
 
     assert sorted(problems) == ["cron", "options"]
+
+
+def test_a_waiting_run_comes_when_the_last_one_has_ended_and_only_one_waits(declare):
+    declare(note_at("* * * * *", overlap="queue"))
+    for minute in range(1, 4):
+        services.fire_due_schedules(now=MONDAY + timedelta(minutes=minute))
+    while_running = Job.objects.count(), JobSchedule.objects.get().waiting_due_at
+
+    services.cancel([Job.objects.get().id])
+    services.fire_due_schedules(now=MONDAY + timedelta(minutes=3, seconds=30))
+
+    assert while_running == (1, MONDAY + timedelta(minutes=2))
+    assert firings() == [
+        (MONDAY + timedelta(minutes=1), "fired"),
+        (MONDAY + timedelta(minutes=2), "fired"),
+        (MONDAY + timedelta(minutes=3), "overlapped"),
+    ]
+    assert (Job.objects.count(), JobSchedule.objects.get().waiting_due_at) == (2, None)
+
+
+def test_a_waiting_run_goes_before_the_next_one_which_then_waits(declare):
+    declare(note_at("* * * * *", overlap="queue"))
+    for minute in (1, 2):
+        services.fire_due_schedules(now=MONDAY + timedelta(minutes=minute))
+    services.cancel([Job.objects.get().id])
+
+    sent = services.fire_due_schedules(now=MONDAY + timedelta(minutes=3))
+
+    assert len(sent) == 1
+    assert firings()[-1] == (MONDAY + timedelta(minutes=2), "fired")
+    assert JobSchedule.objects.get().waiting_due_at == MONDAY + timedelta(minutes=3)
+
+
+def test_a_change_forgets_the_run_that_waits(declare):
+    declare(note_at("* * * * *", overlap="queue"))
+    for minute in (1, 2):
+        services.fire_due_schedules(now=MONDAY + timedelta(minutes=minute))
+
+    services.change_schedule(JobSchedule.objects.get(), now=MONDAY + timedelta(minutes=2))
+    services.cancel([Job.objects.get().id])
+
+    assert services.fire_due_schedules(now=MONDAY + timedelta(minutes=2, seconds=30)) == []
+
+
+def test_a_run_on_a_holiday_is_skipped_and_says_which(declare):
+    declare(note_at("0 3 * * *", on_day_off="skip", country="CZ"), now=at("2026-12-24 00:00"))
+
+    for now in minutes(at("2026-12-24 00:00"), hours=80)[::60]:
+        services.fire_due_schedules(now=now)
+
+    assert list(ScheduleFiring.objects.order_by("due_at").values_list("outcome", "reason")) == [
+        ("holiday", "Christmas Eve"),
+        ("holiday", "Christmas Day"),
+        ("holiday", "Second Day of Christmas"),
+        ("fired", ""),
+    ]
+
+
+def test_a_run_is_moved_over_holidays_and_a_weekend_and_fires_once(declare):
+    schedule = note_at("0 6 * * 4", on_day_off="move", country="CZ", are_weekends_off=True)
+    declare(schedule, now=at("2026-12-24 00:00"))
+
+    for now in minutes(at("2026-12-24 00:00"), hours=120)[::30]:
+        services.fire_due_schedules(now=now)
+
+    assert list(ScheduleFiring.objects.order_by("due_at").values_list("due_at", "outcome", "reason")) == [
+        (at("2026-12-24 06:00"), "holiday", "Christmas Eve; moved to 2026-12-28 06:00."),
+        (at("2026-12-28 06:00"), "fired", ""),
+    ]
+    assert Job.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("doubled_hour", "due"),
+    [
+        ("first", ["2026-10-25T00:30"]),
+        ("second", ["2026-10-25T01:30"]),
+        ("both", ["2026-10-25T00:30", "2026-10-25T01:30"]),
+    ],
+)
+def test_a_run_in_the_doubled_hour_follows_its_policy(declare, doubled_hour, due):
+    evening = at("2026-10-24 20:00")
+    declare(note_at("30 2 * * *", doubled_hour=doubled_hour, overlap="allow"), now=evening)
+
+    for now in minutes(evening, hours=12):
+        services.fire_due_schedules(now=now)
+
+    assert [f"{due_at:%Y-%m-%dT%H:%M}" for due_at, _ in firings()] == due
+
+
+def test_a_change_inside_the_doubled_hour_never_fires_for_the_first_one(declare):
+    declare(note_at("0 3 1 1 *"))
+    schedule = JobSchedule.objects.get()
+    schedule.cron = "30 2 * * *"
+    now = datetime(2026, 10, 25, 1, 15, tzinfo=UTC)  # 2:15 for the second time
+    services.change_schedule(schedule, now=now)
+
+    assert services.fire_due_schedules(now=now + timedelta(minutes=30)) == []
+
+
+def test_an_unknown_country_is_a_problem_of_its_field():
+    table = Timetable(cron="0 3 * * *", on_day_off="skip", country="XX")
+    problems = services.schedule_problems(actor="tests.note", timetable=table, options={"word": "x"})
+
+    assert problems == {"country": "The holidays of 'XX' are not known; write a country's two letters like CZ."}

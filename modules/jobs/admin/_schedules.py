@@ -2,6 +2,7 @@
 
 import json
 from functools import cache
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from modules.jobs import selectors, services
 from modules.jobs.admin._states import job_link, short, state_badge
-from modules.jobs.domain import InvalidSchedule, next_times
+from modules.jobs.domain import DayOff, Due, InvalidSchedule, Timetable, countries, due
 from modules.jobs.models import Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor
 from modules.kernel import clock
@@ -76,9 +77,14 @@ class ScheduleForm(BaseModelForm):
         label=gettext_lazy("Options"), required=False, widget=TextareaWidget(attrs={"rows": 4}), encoder=PrettyEncoder
     )
 
+    country = forms.ChoiceField(label=gettext_lazy("Holidays of"), required=False, widget=SelectWidget)
+
     class Meta:
         model = JobSchedule
-        fields = ("cron", "timezone", "options", "is_enabled", "overlap", "catch_up")
+        fields = (
+            *("cron", "timezone", "options", "is_enabled", "overlap", "catch_up", "skipped_hour", "doubled_hour"),
+            *("on_day_off", "country", "are_weekends_off"),
+        )
         widgets = {"cron": TextWidget}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -90,6 +96,7 @@ class ScheduleForm(BaseModelForm):
         as_in_code = _("as in the code: %s")
         default = _("on") if schedule.default_is_enabled else _("off")
         self._offer("timezone", as_in_code % schedule.default_timezone, [(zone, zone) for zone in _zones()])
+        self._offer("country", _("no country"), [(code, code) for code in countries()])
         self._offer("is_enabled", as_in_code % default, [("yes", _("on")), ("no", _("off"))])
         self.initial["is_enabled"] = {None: "", True: "yes", False: "no"}[schedule.is_enabled]
         cron, options = self.fields["cron"], self.fields["options"]
@@ -118,7 +125,19 @@ class ScheduleForm(BaseModelForm):
             return cleaned
         for field, problem in services.schedule_problems(**effective(self.instance, self.cleaned_data)).items():
             self.add_error(field if field in self.fields else None, problem)
+        if problem := _idle_calendar(self.cleaned_data):
+            self.add_error("on_day_off", problem)
         return cleaned
+
+
+def _idle_calendar(changes: dict[str, Any]) -> str:
+    """Return why the rules for days off would change nothing, or ""."""
+    has_days_off = bool(changes.get("country") or changes.get("are_weekends_off"))
+    if changes.get("on_day_off") != DayOff.RUN and not has_days_off:
+        return _("No day is off: choose a country, or say that weekends are.")
+    if changes.get("on_day_off") == DayOff.RUN and has_days_off:
+        return _("Say what becomes of a run on a day off.")
+    return ""
 
 
 @cache
@@ -126,13 +145,20 @@ def _zones() -> list[str]:
     return sorted(available_timezones())
 
 
+_CALENDAR = ("skipped_hour", "doubled_hour", "on_day_off", "country", "are_weekends_off")
+
+
 def effective(schedule: JobSchedule, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return actor, cron, time zone and options as they would count with these changes."""
+    """Return actor, timetable and options as they would count with these changes."""
     options = changes.get("options")
+    timetable = Timetable(
+        cron=changes.get("cron") or schedule.default_cron,
+        timezone=changes.get("timezone") or schedule.default_timezone,
+        **{name: changes.get(name, getattr(schedule, name)) for name in _CALENDAR},
+    )
     return {
         "actor": schedule.actor,
-        "cron": changes.get("cron") or schedule.default_cron,
-        "timezone": changes.get("timezone") or schedule.default_timezone,
+        "timetable": timetable,
         "options": schedule.default_options if options is None else options,
     }
 
@@ -143,7 +169,13 @@ class JobScheduleAdmin(ConsoleAdmin):
 
     form = ScheduleForm
     change_form_template = "jobs/schedule.html"
-    fields = (("cron", "timezone"), ("is_enabled", "overlap", "catch_up"), "options")
+    fields = (
+        ("cron", "timezone"),
+        ("is_enabled", "overlap", "catch_up"),
+        ("skipped_hour", "doubled_hour"),
+        ("on_day_off", "country", "are_weekends_off"),
+        "options",
+    )
     list_display = ("schedule", "times", "next_run", "last_run", "switch", "trouble")
     list_display_links = ("schedule",)
     search_fields = ("key", "actor", "description")
@@ -191,6 +223,7 @@ class JobScheduleAdmin(ConsoleAdmin):
             "schedule": row,
             "last_run": self.last_run(row),
             "switch": self.switch(row),
+            "waiting": long_moment(row.waiting_due_at, timezone=row.effective_timezone) if row.waiting_due_at else "",
             "history_url": f"{runs}?schedule__id__exact={row.pk}",
         }
 
@@ -258,32 +291,47 @@ class JobScheduleAdmin(ConsoleAdmin):
 def _runs_ahead(form: Any, row: JobSchedule) -> tuple[list[dict[str, Any]], str]:
     """Return the next runs of what was typed and their zone; where that cannot be followed, of what is saved."""
     saved = JobSchedule.objects.get(pk=row.pk) if form.is_bound else row  # the form has written on the row
-    typed = form.cleaned_data if form.is_bound else {}
-    for changes in (typed, {}):
-        values = effective(row, {"cron": saved.cron, "timezone": saved.timezone, **changes})
-        if ahead := preview(values["cron"], values["timezone"]):
+    tables = [saved.timetable]
+    if form.is_bound:
+        tables.insert(
+            0, effective(saved, {"cron": saved.cron, "timezone": saved.timezone, **form.cleaned_data})["timetable"]
+        )
+    for table in tables:
+        if ahead := preview(table):
             break
-    return ahead, values["timezone"]
+    return ahead, table.timezone
 
 
-def preview(cron: str, timezone: str) -> list[dict[str, Any]]:
-    """Return the next runs in their own zone; `shifted` marks the first after a change of the clocks."""
+def preview(table: Timetable) -> list[dict[str, Any]]:
+    """Return the next due times in their own zone, with why nothing runs at some; `shifted` is the first after a
+    change of the clocks.
+    """
     try:
-        ahead = next_times(cron, timezone, after=clock.now(), count=PREVIEW)
+        ahead = list(islice(due(table, after=clock.now()), PREVIEW))
     except InvalidSchedule:
         return []
-    zone = ZoneInfo(timezone)
-    offsets = [at.astimezone(zone).utcoffset() for at in ahead]
+    zone = ZoneInfo(table.timezone)
+    offsets = [one.at.astimezone(zone).utcoffset() for one in ahead]
     return [
-        {"at": long_moment(at, timezone=timezone), "shifted": now != before}
-        for at, now, before in zip(ahead, offsets, offsets[:1] + offsets, strict=False)
+        {"at": long_moment(one.at, timezone=table.timezone), "shifted": now != before, "reason": _day_off(one, table)}
+        for one, now, before in zip(ahead, offsets, offsets[:1] + offsets, strict=False)
     ]
+
+
+def _day_off(one: Due, table: Timetable) -> str:
+    if not one.day_off:
+        return ""
+    if one.moved_to is None:
+        return _("left out: %s") % one.day_off
+    when = minute(one.moved_to, timezone=table.timezone)
+    return format_html(_("{day}, moved to {when}"), day=one.day_off, when=when)
 
 
 _OUTCOMES = {
     ScheduleFiring.Outcome.FIRED: ("check_circle", "green"),
     ScheduleFiring.Outcome.OVERLAPPED: ("sync_problem", "amber"),
     ScheduleFiring.Outcome.MISSED: ("history_toggle_off", "amber"),
+    ScheduleFiring.Outcome.HOLIDAY: ("celebration", "gray"),
     ScheduleFiring.Outcome.UNSUPPORTED: ("error", "red"),
 }
 

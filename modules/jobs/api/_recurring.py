@@ -12,7 +12,7 @@ from modules.jobs.api._requests import KeyHeader, address, answer, arguments, op
 from modules.jobs.api._router import router
 from modules.jobs.api._schemas import RecurringJobIn, RecurringList, RecurringOut
 from modules.jobs.api._views import data_out
-from modules.jobs.domain import InvalidSchedule, check_times
+from modules.jobs.domain import InvalidSchedule, Timetable, check_times
 from modules.jobs.models import JobSchedule
 from modules.jobs.registry import api_name
 from modules.jobs.services import Answer
@@ -42,10 +42,9 @@ def _create(request: HttpRequest, payload: RecurringJobIn) -> Answer:
 
 def _check_times(cron: str, timezone: str) -> None:
     try:
-        check_times(cron, timezone)
+        check_times(Timetable(cron=cron, timezone=timezone))
     except InvalidSchedule as error:
-        field = "timezone" if "time zone" in str(error) else "cron"
-        raise Problem(422, _("Nobody could follow this schedule."), errors={field: str(error)}) from None
+        raise Problem(422, _("Nobody could follow this schedule."), errors={error.field: str(error)}) from None
 
 
 @router.get("/recurring", response=RecurringList, summary="List recurring jobs")

@@ -95,6 +95,13 @@ class ScheduledJobIn(JobIn):
         return self
 
 
+class DataIn(Body):
+    """Other data for a job that waits or has failed."""
+
+    data: Data = Field(description="All of the job's arguments; a value that was shown hidden may stay hidden.")
+    reason: Annotated[Text, StringConstraints(max_length=300)] = Field(description="Why; kept with the change.")
+
+
 class RecurringJobIn(Body):
     """A job to be run again and again."""
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from modules.jobs.domain import ALIVE, InvalidSchedule, check_times, due_times
+from modules.jobs.domain import ALIVE, Due, InvalidSchedule, Timetable, check_times, due
 from modules.jobs.models import MADE, Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor, all_schedules, get_spec
 from modules.jobs.services._enqueue import enqueue
@@ -17,6 +19,12 @@ ON_TIME = timedelta(minutes=5)  # a run this late was not missed
 CATCH_UP_WINDOW = timedelta(days=7)  # what is older is not caught up, whatever the policy
 
 Outcome = ScheduleFiring.Outcome
+
+
+_DECLARED_ONCE = (  # where the code's value only begins, and an operator's change stands in the same column
+    *("overlap", "catch_up", "skipped_hour", "doubled_hour"),
+    *("on_day_off", "country", "are_weekends_off"),
+)
 
 
 def sync_schedules(*, now: datetime) -> int:
@@ -31,7 +39,7 @@ def sync_schedules(*, now: datetime) -> int:
             "default_options": dict(schedule.options),
             "default_is_enabled": schedule.is_enabled,
         }
-        first = {"evaluated_until": now, "overlap": schedule.overlap, "catch_up": schedule.catch_up}
+        first = {"evaluated_until": now, **{name: getattr(schedule, name) for name in _DECLARED_ONCE}}
         JobSchedule.objects.update_or_create(key=schedule.key, defaults=defaults, create_defaults={**defaults, **first})
     keys = [schedule.key for schedule in declared]
     gone = JobSchedule.objects.filter(is_declared=True).exclude(key__in=keys)
@@ -39,13 +47,13 @@ def sync_schedules(*, now: datetime) -> int:
     return len(declared)
 
 
-def schedule_problems(*, actor: str, cron: str, timezone: str, options: Mapping[str, Any]) -> dict[str, str]:
+def schedule_problems(*, actor: str, timetable: Timetable, options: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong, by the name of the field; empty when the schedule can run."""
     problems: dict[str, str] = {}
     try:
-        check_times(cron, timezone)
+        check_times(timetable)
     except InvalidSchedule as error:
-        problems["timezone" if "time zone" in str(error) else "cron"] = str(error)
+        problems[error.field] = str(error)
     try:
         get_spec(actor).bind((), dict(options))
     except UnknownActor as error:
@@ -58,6 +66,7 @@ def schedule_problems(*, actor: str, cron: str, timezone: str, options: Mapping[
 def change_schedule(schedule: JobSchedule, *, now: datetime) -> None:
     """Save an operator's changes; the new times count from now on, so nothing fires for the past."""
     schedule.evaluated_until = now
+    schedule.waiting_due_at = None
     schedule.problem = ""
     schedule.save()
 
@@ -113,47 +122,78 @@ def fire_due_schedules(*, now: datetime) -> list[UUID]:
 def _evaluate(schedule: JobSchedule, *, now: datetime) -> list[UUID]:
     after = max(schedule.evaluated_until, now - CATCH_UP_WINDOW)
     try:
-        due = due_times(schedule.effective_cron, schedule.effective_timezone, after=after, until=now)
+        passed = list(takewhile(lambda one: one.at <= now, due(schedule.timetable, after=after)))
     except InvalidSchedule as error:
         _mark(schedule, str(error))
         return []
-    if not due:
-        return []
-    run, missed = _choose(schedule, due, now=now)
+    run = _note_passed(schedule, passed, now=now) if passed else []
+    waiting, schedule.waiting_due_at = schedule.waiting_due_at, None
+    sent = [_fire_due(schedule, due_at, now=now) for due_at in ([waiting, *run] if waiting else run)]
+    if waiting != schedule.waiting_due_at:
+        schedule.save(update_fields=["waiting_due_at"])
+    return [job_id for job_id in sent if job_id]
+
+
+def _note_passed(schedule: JobSchedule, passed: list[Due], *, now: datetime) -> list[datetime]:
+    """Record the days off and what was missed; return the due times that run."""
+    _record_days_off(schedule, [one for one in passed if one.day_off], now=now)
+    run, missed = _choose(schedule, [one.at for one in passed if not one.day_off], now=now)
     if missed:
         _record(schedule, missed[-1], Outcome.MISSED, now=now, reason=f"{len(missed)} due times passed unused.")
-    schedule.evaluated_until = due[-1]
+    schedule.evaluated_until = passed[-1].at
     schedule.save(update_fields=["evaluated_until"])
-    return [job_id for due_at in run if (job_id := _fire_due(schedule, due_at, now=now))]
+    return run
 
 
-def _choose(schedule: JobSchedule, due: list[datetime], *, now: datetime) -> tuple[list[datetime], list[datetime]]:
+def _record_days_off(schedule: JobSchedule, passed: list[Due], *, now: datetime) -> None:
+    zone = ZoneInfo(schedule.effective_timezone)
+
+    def reason(one: Due) -> str:
+        return (
+            f"{one.day_off}; moved to {one.moved_to.astimezone(zone):%Y-%m-%d %H:%M}." if one.moved_to else one.day_off
+        )
+
+    rows = [
+        ScheduleFiring(
+            schedule=schedule, due_at=one.at, fired_at=now, outcome=Outcome.HOLIDAY, reason=reason(one)[:500]
+        )
+        for one in passed
+    ]
+    ScheduleFiring.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _choose(schedule: JobSchedule, passed: list[datetime], *, now: datetime) -> tuple[list[datetime], list[datetime]]:
     """Return which due times run and which were missed, by the schedule's catch-up policy."""
-    if schedule.catch_up == JobSchedule.CatchUp.ALL:
-        return due, []
-    is_late = now - due[-1] > ON_TIME
+    if schedule.catch_up == JobSchedule.CatchUp.ALL or not passed:
+        return passed, []
+    is_late = now - passed[-1] > ON_TIME
     if is_late and schedule.catch_up == JobSchedule.CatchUp.NONE:
-        return [], due
-    return due[-1:], due[:-1]
+        return [], passed
+    return passed[-1:], passed[:-1]
 
 
 def _fire_due(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> UUID | None:
-    problems = schedule_problems(
-        actor=schedule.actor,
-        cron=schedule.effective_cron,
-        timezone=schedule.effective_timezone,
-        options=schedule.effective_options,
-    )
+    problems = schedule_problems(actor=schedule.actor, timetable=schedule.timetable, options=schedule.effective_options)
     if problems:
         _mark(schedule, " ".join(problems.values()))
         _record(schedule, due_at, Outcome.UNSUPPORTED, now=now, reason=schedule.problem)
         return None
-    if schedule.overlap == JobSchedule.Overlap.SKIP and _is_running(schedule):
-        _record(schedule, due_at, Outcome.OVERLAPPED, now=now, reason=f"Job {schedule.last_job_id} has not ended.")
+    if schedule.overlap != JobSchedule.Overlap.ALLOW and _is_running(schedule):
+        _hold_back(schedule, due_at, now=now)
         return None
     if ScheduleFiring.objects.filter(schedule=schedule, due_at=due_at).exists():
         return None
     return _fire(schedule, due_at=due_at, now=now)
+
+
+def _hold_back(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> None:
+    """Skip a due time while the last run has not ended, or let it wait, if none does yet."""
+    if schedule.overlap == JobSchedule.Overlap.QUEUE and schedule.waiting_due_at is None:
+        schedule.waiting_due_at = due_at
+        return
+    waits = " and one run waits for it" if schedule.waiting_due_at else ""
+    reason = f"Job {schedule.last_job_id} has not ended{waits}."
+    _record(schedule, due_at, Outcome.OVERLAPPED, now=now, reason=reason)
 
 
 def _fire(schedule: JobSchedule, *, due_at: datetime, now: datetime) -> UUID:
