@@ -23,6 +23,7 @@ from deploy.local.log import Log
 SAMPLE = Path(__file__).parents[1] / "data" / "cdnow_sample.txt"
 WORKERS = ["-m", "dramatiq", "config.workers", "--processes", "2", "--threads", "4", "--queues", "customers"]
 CHANGED = (10, 100, 1_000)
+PATIENCE_SECONDS = 120
 
 # What a person would write who wants the figures of all customers at once: no chunks, no locks, nothing kept.
 BARE = """
@@ -186,10 +187,8 @@ class Bench:
 
         with workers():
             job_id = actors.recalculate_metrics.send(everyone=True).message_id
-            while not Batch.objects.filter(finished_at__isnull=False, id=newest_batch()).exists():
-                time.sleep(0.05)
-            while Job.objects.filter(finished_at=None).exists():
-                time.sleep(0.05)
+            wait_until(lambda: Batch.objects.filter(finished_at__isnull=False).exists())
+            wait_until(lambda: not Job.objects.filter(finished_at=None).exists())
         chunks = Job.objects.filter(actor="customers.recalculate_chunk", state="succeeded")
         seconds = (
             max(chunks.values_list("finished_at", flat=True)) - Job.objects.get(id=job_id).created_at
@@ -266,10 +265,13 @@ class Bench:
             return cursor.fetchone()[0]
 
 
-def newest_batch() -> Any:
-    from modules.jobs.models import Batch
-
-    return Batch.objects.order_by("-id").values_list("id", flat=True).first()
+def wait_until(is_so: Callable[[], bool]) -> None:
+    """Ask until it is so; raises TimeoutError."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError("The workers do not come to an end.")
+        time.sleep(0.05)
 
 
 @contextmanager
@@ -280,8 +282,7 @@ def workers() -> Iterator[None]:
     Worker.objects.all().delete()
     process = subprocess.Popen([sys.executable, *WORKERS], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        while Worker.objects.filter(stopped_at=None).count() < 2:
-            time.sleep(0.1)
+        wait_until(lambda: Worker.objects.filter(stopped_at=None).count() >= 2)
         time.sleep(1)
         yield
     finally:
