@@ -35,21 +35,20 @@ def _names(columns: Sequence[str], *, of: str = "") -> str:
 _RECALCULATE = f"""
 WITH sold AS MATERIALIZED (
     SELECT item.code,
-        (array_agg(concat_ws(' ', NULLIF(item.name, ''), NULLIF(item.variant_name, ''))
-            ORDER BY bought.created_at DESC NULLS LAST, bought.id DESC))[1] AS name,
-        (array_agg(item.unit ORDER BY bought.created_at DESC NULLS LAST, bought.id DESC))[1] AS unit,
+        max(item.id) AS newest_id,
         COALESCE(sum(item.amount) FILTER (WHERE bought.created_at > %(now)s - interval '7 days'), 0) AS sold_7,
         COALESCE(sum(item.amount) FILTER (WHERE bought.created_at > %(now)s - interval '30 days'), 0) AS sold_30,
         COALESCE(sum(item.amount) FILTER (WHERE bought.created_at > %(now)s - interval '90 days'), 0) AS sold_90,
         COALESCE(sum(item.amount) FILTER (WHERE bought.created_at > %(now)s - interval '365 days'), 0) AS sold_365,
-        COALESCE(sum(CASE WHEN bought.currency = channel.currency THEN item.total_without_vat
+        COALESCE(sum(CASE
+            WHEN bought.currency = (SELECT currency FROM orders_saleschannel WHERE id = %(channel_id)s)
+            THEN item.total_without_vat
             ELSE round(item.total_without_vat / NULLIF(bought.exchange_rate, 0), 2) END)
             FILTER (WHERE bought.created_at > %(now)s - interval '90 days'), 0) AS revenue_90,
         min(bought.created_at) FILTER (WHERE item.amount > 0) AS first_sold_at,
         max(bought.created_at) FILTER (WHERE item.amount > 0) AS last_sold_at
     FROM orders_orderitem item
     JOIN orders_order bought ON bought.id = item.order_id
-    JOIN orders_saleschannel channel ON channel.id = bought.channel_id
     WHERE item.tenant_id = %(tenant_id)s AND item.code = ANY(%(codes)s) AND item.code <> ''
         AND item.item_type = ANY(%(sold_types)s)
         AND bought.channel_id = %(channel_id)s AND bought.deleted_at IS NULL AND NOT bought.is_cancelled
@@ -59,17 +58,24 @@ WITH sold AS MATERIALIZED (
     FROM inventory_stocklevel
     WHERE tenant_id = %(tenant_id)s AND channel_id = %(channel_id)s AND code = ANY(%(codes)s) GROUP BY code
 ), paced AS (
-    SELECT COALESCE(sold.code, stocked.code) AS code, COALESCE(sold.name, '') AS name, COALESCE(sold.unit, '') AS unit,
+    SELECT COALESCE(sold.code, stocked.code) AS code,
+        concat_ws(' ', NULLIF(newest.name, ''), NULLIF(newest.variant_name, '')) AS name,
+        COALESCE(newest.unit, '') AS unit,
         stocked.amount, stocked.first_seen_at, sold.first_sold_at, sold.last_sold_at,
         COALESCE(sold.sold_7, 0) AS sold_7, COALESCE(sold.sold_30, 0) AS sold_30, COALESCE(sold.sold_90, 0) AS sold_90,
         COALESCE(sold.sold_365, 0) AS sold_365, COALESCE(sold.revenue_90, 0) AS revenue_90,
         COALESCE(round(GREATEST(sold.sold_90, 0) / LEAST(%(pace_days)s, GREATEST(%(shortest_days)s,
             extract(epoch FROM %(now)s - sold.first_sold_at) / 86400))::numeric, 4), 0) AS velocity
     FROM sold FULL JOIN stocked ON stocked.code = sold.code
+    LEFT JOIN orders_orderitem newest ON newest.id = sold.newest_id
 ), lasting AS (
     SELECT *, CASE WHEN velocity > 0 AND amount IS NOT NULL
         THEN LEAST(round(GREATEST(amount, 0) / velocity, 1), 99999) END AS days_left
     FROM paced
+), forgotten AS ( -- whose last line and stock are gone says nothing any more
+    DELETE FROM inventory_variantmetrics
+    WHERE tenant_id = %(tenant_id)s AND channel_id = %(channel_id)s AND code = ANY(%(codes)s)
+        AND code NOT IN (SELECT code FROM paced)
 ), judged AS (
     SELECT *,
         CASE WHEN amount IS NULL THEN 'unknown' WHEN velocity = 0 THEN 'none' WHEN amount <= 0 THEN 'out'
@@ -86,18 +92,6 @@ SELECT %(tenant_id)s, %(channel_id)s, code, {_names(_FIGURES)}, %(now)s FROM jud
 ON CONFLICT (channel_id, code) DO UPDATE SET
     ({_names(_FIGURES)}, recalculated_at) = ROW ({_names(_FIGURES, of="excluded")}, excluded.recalculated_at)
 WHERE ({_names(_FIGURES, of="stored")}) IS DISTINCT FROM ({_names(_FIGURES, of="excluded")})
-"""
-
-# A variant whose last line and stock are gone says nothing any more.
-_FORGET = """
-DELETE FROM inventory_variantmetrics stored
-WHERE stored.tenant_id = %(tenant_id)s AND stored.channel_id = %(channel_id)s AND stored.code = ANY(%(codes)s)
-    AND NOT EXISTS (SELECT FROM inventory_stocklevel level
-        WHERE level.channel_id = stored.channel_id AND level.code = stored.code)
-    AND NOT EXISTS (SELECT FROM orders_orderitem item JOIN orders_order bought ON bought.id = item.order_id
-        WHERE item.tenant_id = stored.tenant_id AND item.code = stored.code AND item.code <> ''
-            AND item.item_type = ANY(%(sold_types)s) AND bought.channel_id = stored.channel_id
-            AND bought.deleted_at IS NULL AND NOT bought.is_cancelled)
 """
 
 _STORE_LEVELS = """
@@ -118,7 +112,7 @@ RETURNING code
 def recalculate_variant_metrics(*, tenant_id: int, channel_id: int, codes: Collection[str], now: datetime) -> int:
     """Make the figures of these variants what order lines and stock say; return how many rows were written.
 
-    One transaction, three queries. Safe to repeat; two at once for one variant wait for each other, so that no
+    One transaction, two queries. Safe to repeat; two at once for one variant wait for each other, so that no
     figures are older than the lines they count.
     """
     values: dict[str, Any] = {"tenant_id": tenant_id, "channel_id": channel_id, "codes": sorted(set(codes)), "now": now}
@@ -131,9 +125,7 @@ def recalculate_variant_metrics(*, tenant_id: int, channel_id: int, codes: Colle
             values,
         )
         cursor.execute(_RECALCULATE, values)
-        written = int(cursor.rowcount)
-        cursor.execute(_FORGET, values)
-        return written + int(cursor.rowcount)
+        return int(cursor.rowcount)
 
 
 def import_levels(*, channel_id: int, levels: Sequence[LevelFacts], now: datetime, is_complete: bool = False) -> int:
