@@ -11,6 +11,7 @@ from modules.inventory.models import VariantMetrics
 from modules.jobs.models import Job
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
+from modules.orders.models import SalesChannel
 from tests.admin.factories import make_customer, make_order, make_shop, make_staff, make_variant
 from tests.admin.pages import detail, listing, press, told, words
 
@@ -27,6 +28,8 @@ def keeper(alice, login):
 def make_buyers(tenant, **emails):
     """Make customers by name and e-mail, who bought once three days ago."""
     shop = make_shop(tenant, f"shop-of-{tenant.name}")
+    with all_tenants():
+        SalesChannel.objects.filter(id=shop.channel_id).update(currency="CZK")
     orders = [
         make_order(shop, name, email=email, full_name=name, created_at=clock.now() - timedelta(days=3))
         for name, email in emails.items()

@@ -4,10 +4,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from modules.jobs import registry, services
 from modules.jobs.domain import Schedule, Timetable
 from modules.jobs.models import Job, JobSchedule, ScheduleFiring
+from tests.admin.factories import make_job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -117,11 +119,11 @@ def test_a_weekly_run_written_as_sunday_zero_fires_on_sundays_only(declare):
     assert [due.astimezone(ZoneInfo("Europe/Prague")).strftime("%a") for due, _ in firings()] == ["Sun"] * 4
 
 
-def test_two_schedulers_at_once_fire_once(declare):
-    declare(note_at("0 14 * * *", overlap="allow"))
+def at_once(fire):
+    """Let six schedulers do the same at the same time."""
 
     def scheduler():
-        services.fire_due_schedules(now=at("2026-11-23 14:00"))
+        fire()
         connection.close()
 
     threads = [threading.Thread(target=scheduler) for _ in range(6)]
@@ -129,6 +131,12 @@ def test_two_schedulers_at_once_fire_once(declare):
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_two_schedulers_at_once_fire_once(declare):
+    declare(note_at("0 14 * * *", overlap="allow"))
+
+    at_once(lambda: services.fire_due_schedules(now=at("2026-11-23 14:00")))
 
     assert (Job.objects.count(), ScheduleFiring.objects.count()) == (1, 1)
 
@@ -262,6 +270,52 @@ def test_a_change_forgets_the_run_that_waits(declare):
     assert services.fire_due_schedules(now=MONDAY + timedelta(minutes=2, seconds=30)) == []
 
 
+def test_a_waiting_run_goes_on_waiting_while_the_last_one_rests_between_attempts(declare):
+    declare(note_at("* * * * *", overlap="queue"))
+    for minute in (1, 2):
+        services.fire_due_schedules(now=MONDAY + timedelta(minutes=minute))
+    JobSchedule.objects.update(last_job_id=make_job("retrying").pk)
+
+    assert services.fire_due_schedules(now=MONDAY + timedelta(minutes=2, seconds=30)) == []
+    assert JobSchedule.objects.get().waiting_due_at == MONDAY + timedelta(minutes=2)
+
+
+def test_two_schedulers_at_once_send_the_waiting_run_once(declare):
+    declare(note_at("* * * * *", overlap="queue"))
+    for minute in (1, 2):
+        services.fire_due_schedules(now=MONDAY + timedelta(minutes=minute))
+    services.cancel([Job.objects.get().id])
+
+    at_once(lambda: services.fire_due_schedules(now=MONDAY + timedelta(minutes=2, seconds=30)))
+
+    assert (Job.objects.count(), JobSchedule.objects.get().waiting_due_at) == (2, None)
+    assert [outcome for _, outcome in firings()] == ["fired", "fired"]
+
+
+def test_a_schedule_that_the_code_no_longer_has_forgets_the_run_that_waits(declare):
+    schedule = note_at("* * * * *", overlap="queue")
+    declare(schedule)
+    for minute in (1, 2):
+        services.fire_due_schedules(now=MONDAY + timedelta(minutes=minute))
+    declare()
+    declare(schedule)
+    services.cancel([Job.objects.get().id])
+
+    assert services.fire_due_schedules(now=MONDAY + timedelta(minutes=2, seconds=30)) == []
+
+
+def test_a_waiting_run_that_cannot_run_any_more_is_marked_and_waits_no_longer(declare):
+    declare(note_at("* * * * *", overlap="queue"))
+    for minute in (1, 2):
+        services.fire_due_schedules(now=MONDAY + timedelta(minutes=minute))
+    services.cancel([Job.objects.get().id])
+    JobSchedule.objects.update(actor="tests.gone")
+
+    assert services.fire_due_schedules(now=MONDAY + timedelta(minutes=2, seconds=30)) == []
+    assert firings()[-1] == (MONDAY + timedelta(minutes=2), "unsupported")
+    assert JobSchedule.objects.get().waiting_due_at is None
+
+
 def test_a_run_on_a_holiday_is_skipped_and_says_which(declare):
     declare(note_at("0 3 * * *", on_day_off="skip", country="CZ"), now=at("2026-12-24 00:00"))
 
@@ -269,9 +323,9 @@ def test_a_run_on_a_holiday_is_skipped_and_says_which(declare):
         services.fire_due_schedules(now=now)
 
     assert list(ScheduleFiring.objects.order_by("due_at").values_list("outcome", "reason")) == [
-        ("holiday", "Christmas Eve"),
-        ("holiday", "Christmas Day"),
-        ("holiday", "Second Day of Christmas"),
+        ("holiday", "Christmas Eve."),
+        ("holiday", "Christmas Day."),
+        ("holiday", "Second Day of Christmas."),
         ("fired", ""),
     ]
 
@@ -323,3 +377,10 @@ def test_an_unknown_country_is_a_problem_of_its_field():
     problems = services.schedule_problems(actor="tests.note", timetable=table, options={"word": "x"})
 
     assert problems == {"country": "The holidays of 'XX' are not known; write a country's two letters like CZ."}
+
+
+def test_a_problem_is_told_in_the_readers_language():
+    with translation.override("cs"):
+        problems = services.timetable_problems(Timetable(cron="0 3 * * *", on_day_off="skip", country="XX"))
+
+    assert problems == {"country": "Svátky země 'XX' nejsou známy; napište dvě písmena země, například CZ."}

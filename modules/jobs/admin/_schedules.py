@@ -1,8 +1,9 @@
 """What runs by itself: the operators' changes beside the code's defaults, and each firing."""
 
 import json
+from copy import copy
 from functools import cache
-from itertools import islice
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -11,15 +12,16 @@ from django.contrib import messages
 from django.contrib.admin import display, register
 from django.db import connection
 from django.db.models import QuerySet
+from django.forms.models import construct_instance
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from modules.jobs import selectors, services
 from modules.jobs.admin._states import job_link, short, state_badge
-from modules.jobs.domain import DayOff, Due, InvalidSchedule, Timetable, countries, due
+from modules.jobs.domain import CALENDAR, InvalidSchedule, Timetable, countries, outlook
 from modules.jobs.models import Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor
 from modules.kernel import clock
@@ -44,6 +46,7 @@ from modules.kernel.console import (
 )
 
 PREVIEW = 10  # runs shown ahead
+MOST_LINES = 40  # of them and what is left out between them
 
 
 class PrettyEncoder(json.JSONEncoder):
@@ -81,14 +84,12 @@ class ScheduleForm(BaseModelForm):
 
     class Meta:
         model = JobSchedule
-        fields = (
-            *("cron", "timezone", "options", "is_enabled", "overlap", "catch_up", "skipped_hour", "doubled_hour"),
-            *("on_day_off", "country", "are_weekends_off"),
-        )
+        fields = ("cron", "timezone", "options", "is_enabled", "overlap", "catch_up", *CALENDAR)
         widgets = {"cron": TextWidget}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.saved = copy(self.instance)
         if "cron" in self.fields:  # a reader who may not change gets no fields
             self._show_defaults(self.instance)
 
@@ -96,7 +97,7 @@ class ScheduleForm(BaseModelForm):
         as_in_code = _("as in the code: %s")
         default = _("on") if schedule.default_is_enabled else _("off")
         self._offer("timezone", as_in_code % schedule.default_timezone, [(zone, zone) for zone in _zones()])
-        self._offer("country", _("no country"), [(code, code) for code in countries()])
+        self._offer("country", _("no country"), sorted(countries().items(), key=itemgetter(1)))
         self._offer("is_enabled", as_in_code % default, [("yes", _("on")), ("no", _("off"))])
         self.initial["is_enabled"] = {None: "", True: "yes", False: "no"}[schedule.is_enabled]
         cron, options = self.fields["cron"], self.fields["options"]
@@ -123,44 +124,24 @@ class ScheduleForm(BaseModelForm):
         cleaned = super().clean()
         if self.errors:
             return cleaned
-        for field, problem in services.schedule_problems(**effective(self.instance, self.cleaned_data)).items():
+        typed = self.typed()
+        problems = services.schedule_problems(
+            actor=typed.actor, timetable=typed.timetable, options=typed.effective_options
+        )
+        for field, problem in problems.items():
             self.add_error(field if field in self.fields else None, problem)
-        if problem := _idle_calendar(self.cleaned_data):
-            self.add_error("on_day_off", problem)
         return cleaned
 
-
-def _idle_calendar(changes: dict[str, Any]) -> str:
-    """Return why the rules for days off would change nothing, or ""."""
-    has_days_off = bool(changes.get("country") or changes.get("are_weekends_off"))
-    if changes.get("on_day_off") != DayOff.RUN and not has_days_off:
-        return _("No day is off: choose a country, or say that weekends are.")
-    if changes.get("on_day_off") == DayOff.RUN and has_days_off:
-        return _("Say what becomes of a run on a day off.")
-    return ""
+    def typed(self) -> JobSchedule:
+        """Return the schedule, not saved, with what was typed and is no mistake by itself."""
+        schedule: JobSchedule = copy(self.saved)
+        construct_instance(self, schedule)
+        return schedule
 
 
 @cache
 def _zones() -> list[str]:
     return sorted(available_timezones())
-
-
-_CALENDAR = ("skipped_hour", "doubled_hour", "on_day_off", "country", "are_weekends_off")
-
-
-def effective(schedule: JobSchedule, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return actor, timetable and options as they would count with these changes."""
-    options = changes.get("options")
-    timetable = Timetable(
-        cron=changes.get("cron") or schedule.default_cron,
-        timezone=changes.get("timezone") or schedule.default_timezone,
-        **{name: changes.get(name, getattr(schedule, name)) for name in _CALENDAR},
-    )
-    return {
-        "actor": schedule.actor,
-        "timetable": timetable,
-        "options": schedule.default_options if options is None else options,
-    }
 
 
 @register(JobSchedule)
@@ -241,20 +222,17 @@ class JobScheduleAdmin(ConsoleAdmin):
     def times(self, row: JobSchedule) -> str:
         """Show the cron line that counts, and whose it is."""
         changed = [] if row.cron in {"", row.default_cron} else [_("code: %s") % row.default_cron]
-        return two_lines(code(row.effective_cron), " · ".join([row.effective_timezone, *changed]))
+        days_off = {"skip": [_("not on days off")], "move": [_("moved from days off")]}.get(row.on_day_off, [])
+        return two_lines(code(row.effective_cron), " · ".join([row.effective_timezone, *changed, *days_off]))
 
     @display(description=gettext_lazy("next run"))
     def next_run(self, row: JobSchedule) -> str:
         """Show it in the schedule's own zone."""
-        if not row.runs:
+        run_at = selectors.next_run(row, now=clock.now())
+        if run_at is None:
             return muted("–")
-        try:
-            ahead = selectors.upcoming(row, after=clock.now(), count=1)
-        except InvalidSchedule:
-            return muted("–")
-        if not ahead:
-            return muted("–")
-        return two_lines(minute(ahead[0], timezone=row.effective_timezone), moment(ahead[0]))
+        waits = _("one waits for the last one's end") if row.waiting_due_at else moment(run_at)
+        return two_lines(minute(run_at, timezone=row.effective_timezone), waits)
 
     @display(description=gettext_lazy("last run"))
     def last_run(self, row: Any) -> str:
@@ -288,43 +266,40 @@ class JobScheduleAdmin(ConsoleAdmin):
         messages.success(request, job_link(job_id, text))
 
 
-def _runs_ahead(form: Any, row: JobSchedule) -> tuple[list[dict[str, Any]], str]:
+def _runs_ahead(form: ScheduleForm, row: JobSchedule) -> tuple[list[dict[str, Any]], str]:
     """Return the next runs of what was typed and their zone; where that cannot be followed, of what is saved."""
-    saved = JobSchedule.objects.get(pk=row.pk) if form.is_bound else row  # the form has written on the row
-    tables = [saved.timetable]
-    if form.is_bound:
-        tables.insert(
-            0, effective(saved, {"cron": saved.cron, "timezone": saved.timezone, **form.cleaned_data})["timetable"]
-        )
-    for table in tables:
-        if ahead := preview(table):
+    for schedule in [form.typed(), form.saved] if form.is_bound else [row]:
+        if ahead := preview(schedule.timetable):
             break
-    return ahead, table.timezone
+    return ahead, schedule.effective_timezone
 
 
 def preview(table: Timetable) -> list[dict[str, Any]]:
-    """Return the next due times in their own zone, with why nothing runs at some; `shifted` is the first after a
-    change of the clocks.
+    """Return the next runs in their own zone and what is left out between them, each with a note why.
+
+    `shifted` is the first after a change of the clocks. Empty when nothing runs any more.
     """
     try:
-        ahead = list(islice(due(table, after=clock.now()), PREVIEW))
+        ahead = outlook(table, after=clock.now(), count=PREVIEW, language=(get_language() or "en")[:2])
     except InvalidSchedule:
         return []
-    zone = ZoneInfo(table.timezone)
-    offsets = [one.at.astimezone(zone).utcoffset() for one in ahead]
+    if not any(one.runs for one in ahead):
+        return []
+    offsets = [one.at.astimezone(ZoneInfo(table.timezone)).utcoffset() for one in ahead]
     return [
-        {"at": long_moment(one.at, timezone=table.timezone), "shifted": now != before, "reason": _day_off(one, table)}
-        for one, now, before in zip(ahead, offsets, offsets[:1] + offsets, strict=False)
+        {
+            "at": long_moment(one.at, timezone=table.timezone),
+            "runs": one.runs,
+            "note": services.due_note(one, timezone=table.timezone),
+            "shifted": is_shifted,
+        }
+        for one, is_shifted in zip(ahead[:MOST_LINES], _changes(offsets), strict=False)
     ]
 
 
-def _day_off(one: Due, table: Timetable) -> str:
-    if not one.day_off:
-        return ""
-    if one.moved_to is None:
-        return _("left out: %s") % one.day_off
-    when = minute(one.moved_to, timezone=table.timezone)
-    return format_html(_("{day}, moved to {when}"), day=one.day_off, when=when)
+def _changes(values: list[Any]) -> list[bool]:
+    """Return of each value whether it is another than the one before."""
+    return [one != before for one, before in zip(values, values[:1] + values, strict=False)]
 
 
 _OUTCOMES = {

@@ -42,6 +42,7 @@ from modules.jobs.domain.retries import (
     TableBackoff,
 )
 from modules.jobs.domain.schedules import (
+    CALENDAR,
     DayOff,
     DoubledHour,
     Due,
@@ -53,6 +54,7 @@ from modules.jobs.domain.schedules import (
     due,
     due_times,
     next_times,
+    outlook,
 )
 from modules.jobs.domain.signals import (
     DURATION_BUCKETS,
@@ -67,6 +69,7 @@ from modules.jobs.domain.signals import (
 
 __all__ = [
     "ALIVE",
+    "CALENDAR",
     "CANCEL",
     "CLAIM",
     "DEAD_LETTERS",
@@ -125,6 +128,7 @@ __all__ = [
     "fingerprint",
     "may_release",
     "next_times",
+    "outlook",
     "rule_params",
     "running_job",
     "step_of",

@@ -222,7 +222,7 @@ class JobSchedule(models.Model):
 
     class Overlap(models.TextChoices):
         SKIP = "skip", _("Skip while the last one runs")
-        QUEUE = "queue", _("Wait for the last one's end, one at most")
+        QUEUE = "queue", _("Let one wait for its end")
         ALLOW = "allow", _("Start anyway")
 
     class CatchUp(models.TextChoices):
@@ -231,18 +231,18 @@ class JobSchedule(models.Model):
         ALL = "all", _("Run each")
 
     class SkippedHour(models.TextChoices):
-        NEXT = domain.SkippedHour.NEXT, _("Run right after it")
-        SKIP = domain.SkippedHour.SKIP, _("Leave out")
+        NEXT = "next", _("Run right after it")
+        SKIP = "skip", _("Leave out")
 
     class DoubledHour(models.TextChoices):
-        FIRST = domain.DoubledHour.FIRST, _("Run in the first")
-        SECOND = domain.DoubledHour.SECOND, _("Run in the second")
-        BOTH = domain.DoubledHour.BOTH, _("Run in both")
+        FIRST = "first", _("Run in the first")
+        SECOND = "second", _("Run in the second")
+        BOTH = "both", _("Run in both")
 
     class DayOff(models.TextChoices):
-        RUN = domain.DayOff.RUN, _("Run as on any day")
-        SKIP = domain.DayOff.SKIP, _("Leave out")
-        MOVE = domain.DayOff.MOVE, _("Run on the next working day")
+        RUN = "run", _("Run as on any day")
+        SKIP = "skip", _("Leave out")
+        MOVE = "move", _("Run on the next working day")
 
     key = models.CharField(_("schedule"), max_length=100, unique=True)
     tenant_id = models.BigIntegerField(_("tenant"), null=True, blank=True, db_index=True)
@@ -337,11 +337,7 @@ class JobSchedule(models.Model):
         return domain.Timetable(
             cron=self.effective_cron,
             timezone=self.effective_timezone,
-            skipped_hour=self.skipped_hour,
-            doubled_hour=self.doubled_hour,
-            on_day_off=self.on_day_off,
-            country=self.country,
-            are_weekends_off=self.are_weekends_off,
+            **{name: getattr(self, name) for name in domain.CALENDAR},
         )
 
     @property

@@ -47,7 +47,9 @@ from modules.jobs.services._schedules import (
     run_schedule_now,
     schedule_problems,
     sync_schedules,
+    timetable_problems,
 )
+from modules.jobs.services._texts import due_note
 from modules.jobs.services._watch import keep_watch
 from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import (
@@ -98,6 +100,7 @@ __all__ = [
     "discard",
     "discard_matching",
     "dispatch",
+    "due_note",
     "enqueue",
     "enqueue_many",
     "evaluate_alerts",
@@ -143,5 +146,6 @@ __all__ = [
     "sync_alert_rules",
     "sync_schedules",
     "take_turn",
+    "timetable_problems",
     "why",
 ]

@@ -1,6 +1,7 @@
 """Schedules: a due time is a unique row, written in one transaction with the job that it sends."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -8,8 +9,9 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.utils.translation import gettext
 
-from modules.jobs.domain import ALIVE, Due, InvalidSchedule, Timetable, check_times, due
+from modules.jobs.domain import ALIVE, CALENDAR, Due, InvalidSchedule, Timetable, check_times, due
 from modules.jobs.models import MADE, Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor, all_schedules, get_spec
 from modules.jobs.services._enqueue import enqueue
@@ -20,11 +22,8 @@ CATCH_UP_WINDOW = timedelta(days=7)  # what is older is not caught up, whatever 
 
 Outcome = ScheduleFiring.Outcome
 
-
-_DECLARED_ONCE = (  # where the code's value only begins, and an operator's change stands in the same column
-    *("overlap", "catch_up", "skipped_hour", "doubled_hour"),
-    *("on_day_off", "country", "are_weekends_off"),
-)
+# Where the code's value only begins: an operator's change stands in the same column.
+_BEGUN_WITH = "overlap", "catch_up", *CALENDAR
 
 
 def sync_schedules(*, now: datetime) -> int:
@@ -39,21 +38,18 @@ def sync_schedules(*, now: datetime) -> int:
             "default_options": dict(schedule.options),
             "default_is_enabled": schedule.is_enabled,
         }
-        first = {"evaluated_until": now, **{name: getattr(schedule, name) for name in _DECLARED_ONCE}}
+        first = {"evaluated_until": now, **{name: getattr(schedule, name) for name in _BEGUN_WITH}}
         JobSchedule.objects.update_or_create(key=schedule.key, defaults=defaults, create_defaults={**defaults, **first})
     keys = [schedule.key for schedule in declared]
     gone = JobSchedule.objects.filter(is_declared=True).exclude(key__in=keys)
-    gone.update(default_is_enabled=False, is_enabled=None, problem="No module declares this schedule any more.")
+    problem = "No module declares this schedule any more."
+    gone.update(default_is_enabled=False, is_enabled=None, waiting_due_at=None, problem=problem)
     return len(declared)
 
 
 def schedule_problems(*, actor: str, timetable: Timetable, options: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong, by the name of the field; empty when the schedule can run."""
-    problems: dict[str, str] = {}
-    try:
-        check_times(timetable)
-    except InvalidSchedule as error:
-        problems[error.field] = str(error)
+    problems = timetable_problems(timetable)
     try:
         get_spec(actor).bind((), dict(options))
     except UnknownActor as error:
@@ -61,6 +57,15 @@ def schedule_problems(*, actor: str, timetable: Timetable, options: Mapping[str,
     except InvalidArguments as error:
         problems["options"] = str(error)
     return problems
+
+
+def timetable_problems(timetable: Timetable) -> dict[str, str]:
+    """Return why nobody could follow the timetable, in the reader's language, by the name of its field, or nothing."""
+    try:
+        check_times(timetable)
+    except InvalidSchedule as error:
+        return {error.field: gettext(error.text) % error.values}
+    return {}
 
 
 def change_schedule(schedule: JobSchedule, *, now: datetime) -> None:
@@ -72,21 +77,30 @@ def change_schedule(schedule: JobSchedule, *, now: datetime) -> None:
 
 
 def create_schedule(
-    *, tenant_id: int, actor: str, cron: str, timezone: str, options: Mapping[str, Any], now: datetime
+    *,
+    tenant_id: int,
+    actor: str,
+    timetable: Timetable,
+    options: Mapping[str, Any],
+    now: datetime,
+    overlap: str = JobSchedule.Overlap.SKIP,
+    catch_up: str = JobSchedule.CatchUp.ONE,
 ) -> JobSchedule:
     """Make a tenant's own schedule and return it; no deploy touches it, and its jobs are the tenant's.
 
     Nothing is checked here but at each firing: ask `schedule_problems` before.
     """
+    rules = {**asdict(timetable), "overlap": overlap, "catch_up": catch_up}
     return JobSchedule.objects.create(
         key=f"{MADE}{uuid7()}",
         tenant_id=tenant_id,
         is_declared=False,
         actor=actor,
-        default_cron=cron,
-        default_timezone=timezone,
+        default_cron=rules.pop("cron"),
+        default_timezone=rules.pop("timezone"),
         default_options=dict(options),
         evaluated_until=now,
+        **rules,
     )
 
 
@@ -126,18 +140,28 @@ def _evaluate(schedule: JobSchedule, *, now: datetime) -> list[UUID]:
     except InvalidSchedule as error:
         _mark(schedule, str(error))
         return []
-    run = _note_passed(schedule, passed, now=now) if passed else []
-    waiting, schedule.waiting_due_at = schedule.waiting_due_at, None
-    sent = [_fire_due(schedule, due_at, now=now) for due_at in ([waiting, *run] if waiting else run)]
-    if waiting != schedule.waiting_due_at:
-        schedule.save(update_fields=["waiting_due_at"])
-    return [job_id for job_id in sent if job_id]
+    times = [*_take_waiting(schedule), *(_note_passed(schedule, passed, now=now) if passed else [])]
+    return [job_id for due_at in times if (job_id := _fire_due(schedule, due_at, now=now))]
+
+
+def _take_waiting(schedule: JobSchedule) -> list[datetime]:
+    """Return the due time that waits, if its turn has come."""
+    waiting = schedule.waiting_due_at
+    if waiting is None or _is_running(schedule):
+        return []
+    _let_wait(schedule, None)
+    return [waiting]
+
+
+def _let_wait(schedule: JobSchedule, due_at: datetime | None) -> None:
+    schedule.waiting_due_at = due_at
+    schedule.save(update_fields=["waiting_due_at"])
 
 
 def _note_passed(schedule: JobSchedule, passed: list[Due], *, now: datetime) -> list[datetime]:
     """Record the days off and what was missed; return the due times that run."""
     _record_days_off(schedule, [one for one in passed if one.day_off], now=now)
-    run, missed = _choose(schedule, [one.at for one in passed if not one.day_off], now=now)
+    run, missed = _choose(schedule, [one.at for one in passed if one.runs], now=now)
     if missed:
         _record(schedule, missed[-1], Outcome.MISSED, now=now, reason=f"{len(missed)} due times passed unused.")
     schedule.evaluated_until = passed[-1].at
@@ -146,20 +170,25 @@ def _note_passed(schedule: JobSchedule, passed: list[Due], *, now: datetime) -> 
 
 
 def _record_days_off(schedule: JobSchedule, passed: list[Due], *, now: datetime) -> None:
-    zone = ZoneInfo(schedule.effective_timezone)
+    ScheduleFiring.objects.bulk_create(
+        [
+            ScheduleFiring(
+                schedule=schedule,
+                due_at=one.at,
+                fired_at=now,
+                outcome=Outcome.HOLIDAY,
+                reason=_day_off_reason(one, schedule.effective_timezone)[:500],
+            )
+            for one in passed
+        ],
+        ignore_conflicts=True,
+    )
 
-    def reason(one: Due) -> str:
-        return (
-            f"{one.day_off}; moved to {one.moved_to.astimezone(zone):%Y-%m-%d %H:%M}." if one.moved_to else one.day_off
-        )
 
-    rows = [
-        ScheduleFiring(
-            schedule=schedule, due_at=one.at, fired_at=now, outcome=Outcome.HOLIDAY, reason=reason(one)[:500]
-        )
-        for one in passed
-    ]
-    ScheduleFiring.objects.bulk_create(rows, ignore_conflicts=True)
+def _day_off_reason(one: Due, timezone: str) -> str:
+    if one.moved_to is None:
+        return f"{one.day_off}."
+    return f"{one.day_off}; moved to {one.moved_to.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}."
 
 
 def _choose(schedule: JobSchedule, passed: list[datetime], *, now: datetime) -> tuple[list[datetime], list[datetime]]:
@@ -189,7 +218,7 @@ def _fire_due(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> UUID
 def _hold_back(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> None:
     """Skip a due time while the last run has not ended, or let it wait, if none does yet."""
     if schedule.overlap == JobSchedule.Overlap.QUEUE and schedule.waiting_due_at is None:
-        schedule.waiting_due_at = due_at
+        _let_wait(schedule, due_at)
         return
     waits = " and one run waits for it" if schedule.waiting_due_at else ""
     reason = f"Job {schedule.last_job_id} has not ended{waits}."
