@@ -50,6 +50,7 @@ _NAVIGATION = [
             _item(_("Parked records"), icon="inventory", model="shoptet.parkedrecord"),
             _item(_("Orders"), icon="shopping_cart", model="orders.order"),
             _item(_("Customers"), icon="groups", model="customers.customer"),
+            _item(_("Inventory"), icon="inventory_2", model="inventory.variantmetrics"),
         ],
     },
     {

@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "modules.accounts",
     "modules.orders",
     "modules.customers",
+    "modules.inventory",
     "modules.shoptet",
 ]
 MIDDLEWARE = [
@@ -68,6 +69,14 @@ DATABASES = {
 DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5, **DATABASES["default"].get("OPTIONS", {})}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", env.embedded_redis_url())
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "backroom",
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},  # whoever asks it can do without
+    },
+}
 BROKER_URL = env.text("BROKER_URL", REDIS_URL)  # amqp:// for RabbitMQ; config.broker has all transports
 
 AUTH_USER_MODEL = "accounts.User"

@@ -17,6 +17,7 @@ from modules.orders.domain import LineFacts, OrderFacts, StatusFacts, StoredVers
 from modules.orders.domain import value_in_default_currency as default_value
 
 CANCELLED_STATUS_ID = -4  # system status "Stornována": the header price becomes 0, the lines keep theirs
+SET_PART = "product-set-item"
 OVERLAP = timedelta(hours=2)  # changes may become visible late; what is stored is not fetched twice
 CHANGE_LOG_DAYS = 30  # how long GET /api/orders/changes remembers deletions
 SETTLING = timedelta(seconds=5)  # times have whole seconds: an order read this soon may have changed since
@@ -220,7 +221,7 @@ def read_order(record: Any, *, default_currency: str) -> OrderFacts:
     except RecursionError:
         raise UnreadableOrder("order", "nested too deeply") from None
     order = _Reader(cleaned)
-    lines = tuple(_read_line(line, number) for number, line in enumerate(order.parts("items"), start=1))
+    lines = tuple(_read_line(line, number) for number, line in enumerate(_line_parts(order), start=1))
     return OrderFacts(
         code=_read_code(order),
         **_read_header(order),
@@ -282,6 +283,22 @@ def _read_price(price: _Reader, *, default_currency: str) -> dict[str, Any]:
         "exchange_rate": rate,
         "total_default": value,
     }
+
+
+def _line_parts(order: _Reader) -> list[_Reader]:
+    """Return the order's lines and, after them, what its sets were put together from.
+
+    `items` names a set as one line; its parts are in `completion` alone, which repeats everything else. Their
+    amounts are the whole order's already and they have no price, so that nothing is counted twice.
+    """
+    items = order.parts("items")
+    if any(item.text("itemType") == SET_PART for item in items):
+        return items
+    try:
+        parts = [part for part in order.parts("completion") if part.text("itemType") == SET_PART]
+    except UnreadableOrder:
+        return items  # a list for the warehouse that cannot be read is no reason to refuse an order
+    return [*items, *parts]
 
 
 def _read_line(line: _Reader, number: int) -> LineFacts:

@@ -2,7 +2,10 @@
 
 import pytest
 
+from modules.customers.services import recalculate_metrics
 from modules.jobs.models import Job
+from modules.kernel import clock
+from tests.admin.factories import make_customer, make_variant
 from tests.api.operations import OPERATIONS
 from tests.api.within import within
 
@@ -20,7 +23,14 @@ def place(db):
 @pytest.fixture
 def ids(alice):
     body = {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "0 2 29 2 *"}
-    return {"job_id": alice.send(), "recurring_id": alice.http.post("/jobs/recurring", json=body).json()["id"]}
+    customer = make_customer(alice.tenant, "Jana")
+    recalculate_metrics(tenant_id=alice.tenant.pk, customer_ids=[customer.pk], now=clock.now())
+    return {
+        "job_id": alice.send(),
+        "recurring_id": alice.http.post("/jobs/recurring", json=body).json()["id"],
+        "customer_id": customer.pk,
+        "variant_id": make_variant(alice.tenant, "A shirt", code="0012").pk,
+    }
 
 
 def look(caller, path, tag=None):
