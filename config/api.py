@@ -5,6 +5,7 @@ from ninja.openapi.docs import Swagger
 from modules.accounts.api import BearerToken, in_tenants_scope, with_rate_limit
 from modules.jobs.api import router as jobs
 from modules.kernel.rest import RestApi
+from modules.shoptet.api import router as shoptet
 
 api = RestApi(
     title="Backroom",
@@ -16,3 +17,4 @@ api = RestApi(
 api.add_decorator(with_rate_limit, mode="view")
 api.add_decorator(in_tenants_scope, mode="operation")
 api.add_router("/jobs", jobs, auth=BearerToken("jobs"), tags=["jobs"])
+api.add_router("/shoptet", shoptet, auth=BearerToken("jobs"), tags=["shoptet"])

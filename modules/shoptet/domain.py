@@ -4,6 +4,8 @@ The vendor's own examples break the vendor's schema (amounts as numbers), fields
 everything may be null: so unknown fields are ignored and only what cannot make an order is refused.
 """
 
+import hashlib
+import hmac
 import json
 import math
 from collections.abc import Mapping
@@ -360,3 +362,92 @@ def _read_status(status: _Reader) -> StatusFacts:
         position=status.number("order") or 0,
         marks_paid=bool(status.flag("markAsPaid")),
     )
+
+
+POLL_MINUTES = (1, 2, 3, 5, 10, 15, 24, 30, 40, 60)  # between looks; the shop gives up after 3 h and allows 10 looks
+MAX_REQUESTS = 3  # of one snapshot: a link may expire before a worker comes to it
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotJob:
+    """What the shop says of a snapshot that it makes. `result_url` is "" unless there is a file to fetch."""
+
+    status: str
+    result_url: str
+    log: str
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether the shop is still at work."""
+        return self.status in {"pending", "running"}
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether the shop gave up."""
+        return self.status in {"failed", "killed"}
+
+
+def read_job(data: Any) -> SnapshotJob:
+    """Return what GET /api/system/jobs/{id} says; raises UnreadableOrder."""
+    job = _Reader(clean(data), "data").part("job")
+    return SnapshotJob(job.text("status"), job.text("resultUrl"), job.text("log")[:1_000])
+
+
+def wait_before_poll(polls: int) -> timedelta | None:
+    """Return how long to wait after the `polls`-th look at an unfinished job; None when no look is left."""
+    return timedelta(minutes=POLL_MINUTES[polls]) if polls < len(POLL_MINUTES) else None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookFacts:
+    """One event as the shop tells it. `created` is its time as text: with the rest it identifies the event."""
+
+    eshop_id: int | None
+    event: str
+    instance: str
+    created: str
+
+    @property
+    def codes(self) -> list[str]:
+        """Return the codes of the records it is about: one, or for a mass event the list inside `instance`."""
+        if not self.instance.startswith("["):
+            return [self.instance]
+        try:
+            listed = json.loads(self.instance)
+        except (ValueError, RecursionError):
+            return []
+        return [code for code in listed if isinstance(code, str)]
+
+
+def read_webhook(body: bytes) -> WebhookFacts:
+    """Return the event in a webhook's body; raises UnreadableOrder for what is none."""
+    try:
+        event = _Reader(clean(json.loads(body)), "")
+    except (ValueError, RecursionError):
+        raise UnreadableOrder("body", "is not JSON") from None
+    facts = WebhookFacts(
+        event.number("eshopId"), event.key("event"), event.text("eventInstance"), event.key("eventCreated")
+    )
+    if not facts.event or not facts.instance:
+        raise event.unreadable("event", "is missing")
+    return facts
+
+
+def webhook_signature(body: bytes, key: str) -> str:
+    """Return what the shop writes into `Shoptet-Webhook-Signature`: HMAC-SHA1 of the raw body, lower-case hex."""
+    return hmac.new(key.encode(), body, hashlib.sha1).hexdigest()
+
+
+def is_signed(body: bytes, *, signature: str, keys: tuple[str, ...]) -> bool:
+    """Return whether `signature` is that of one of `keys`, in a time that tells nothing of it."""
+    given = signature.encode("latin-1", "replace")
+    proofs = [hmac.compare_digest(webhook_signature(body, key).encode(), given) for key in keys if key]
+    return any(proofs)
+
+
+NAMELESS = "?"  # no code of an order begins so
+
+
+def nameless_code(line: bytes) -> str:
+    """Return what a record without a code is known by: the same line is the same record."""
+    return NAMELESS + hashlib.sha256(line).hexdigest()[:16]
