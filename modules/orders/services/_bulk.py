@@ -63,7 +63,8 @@ def _stage_orders(cursor: Any, *, channel: SalesChannel, orders: Iterable[OrderF
 def _order_values(facts: OrderFacts, common: dict[str, Any]) -> list[Any]:
     row = order_row(facts) | common
     for column in _JSON_COLUMNS:
-        row[column] = None if row[column] is None else _encode(row[column])
+        value = row[column]
+        row[column] = value if value is None or isinstance(value, str) else _encode(value)
     return [row[column] for column in _ORDER_COLUMNS]
 
 

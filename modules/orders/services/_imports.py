@@ -103,16 +103,21 @@ def _write_orders(
 ) -> list[tuple[int, str, bool]]:
     """Return (id, code, whether it is new) of each order that was written."""
     common = {"tenant_id": channel.tenant_id, "channel_id": channel.pk, "fetched_at": fetched_at, "deleted_at": None}
-    rows = [order_row(facts) | common for facts in orders]
+    rows = [order_row(facts) | {"raw": _as_object(facts.raw)} | common for facts in orders]
     with connection.cursor() as cursor:
         cursor.execute(_UPSERT_ORDERS, [_as_json(rows)])
         written: list[tuple[int, str, bool]] = cursor.fetchall()
     return written
 
 
+def _as_object(raw: Mapping[str, Any] | str) -> Any:
+    return json.loads(raw) if isinstance(raw, str) else raw
+
+
 def order_row(facts: OrderFacts) -> dict[str, Any]:
     row = {name: getattr(facts, name) for name in OrderFacts.__slots__ if name != "lines"}
-    return row | {"email_normalized": normalized_email(facts.email)}
+    row["email_normalized"] = normalized_email(facts.email)
+    return row
 
 
 def _write_lines(tenant_id: int, *, lines: Mapping[int, Sequence[LineFacts]]) -> None:

@@ -23,15 +23,15 @@ class Stored:
 class SnapshotKind:
     """A kind of snapshot.
 
-    `path`: the endpoint that makes one. `read` turns a line's JSON into facts or raises UnreadableOrder; `code`
-    names them. `store` writes a chunk of facts as they were at a time; it must be safe to repeat and must never
-    overwrite newer by older.
+    `path`: the endpoint that makes one. `read` turns a line's JSON into facts or raises UnreadableOrder; it is given
+    the line's text, too, when that may be kept as it is. `code` names the facts. `store` writes a chunk of facts as
+    they were at a time; it must be safe to repeat and must never overwrite newer by older.
     """
 
     execution: str
     parked: str
     path: str
-    read: Callable[[Shop, Any], Any]
+    read: Callable[[Shop, Any, str | None], Any]
     code: Callable[[Any], str]
     store: Callable[[Shop, Sequence[Any], datetime], Stored]
 
@@ -45,7 +45,7 @@ ORDERS = SnapshotKind(
     execution=SnapshotExecution.Kind.ORDERS_SNAPSHOT,
     parked=ParkedRecord.Kind.ORDER,
     path="/api/orders/snapshot",
-    read=lambda shop, record: domain.read_order(record, default_currency=shop.channel.currency),
+    read=lambda shop, record, text: domain.read_order(record, default_currency=shop.channel.currency, text=text),
     code=lambda facts: str(facts.code),
     store=_store_orders,
 )
