@@ -323,7 +323,7 @@ def test_a_finished_job_is_fetched_at_once(shop, simulated, drain):
 
 def test_a_job_that_ends_before_we_noted_its_number_is_not_missed(told, simulated, drain, monkeypatch):
     """The webhook comes between the shop's answer and our commit."""
-    from modules.shoptet.services import _snapshots  # noqa: PLC0415 -- its inside is the point
+    from modules.shoptet.services import _snapshots
 
     simulated.create_order()
     simulated.deliver_webhooks()

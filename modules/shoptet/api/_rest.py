@@ -86,18 +86,15 @@ def list_shops(request: HttpRequest) -> list[ShopOut]:
 
 
 @router.post("/shops/{uuid:shop_id}/snapshots/{what}", response={202: ExecutionOut}, summary="Take a snapshot")
-def take_snapshot(request: HttpRequest, shop_id: UUID, what: What) -> HttpResponse:
+def take_snapshot(request: HttpRequest, response: HttpResponse, shop_id: UUID, what: What) -> tuple[int, ExecutionOut]:
     """Read everything the shop has. `202` and the log entry's address; one that is under way is the answer again."""
     shop = _shop(request, shop_id)
     if not shop.is_active:
         raise Problem(409, _("%s is switched off.") % shop)
     entry, _is_new = services.request_snapshot(shop=shop, what=what)
     entry.refresh_from_db()
-    response = HttpResponse(
-        execution_out(entry).model_dump_json(by_alias=True), status=202, content_type="application/json; charset=utf-8"
-    )
     response["Location"] = _address(request, shop_id=shop_id, execution_id=entry.pk)
-    return response
+    return 202, execution_out(entry)
 
 
 @router.get("/shops/{uuid:shop_id}/executions", response=ExecutionPage, summary="Read the pipeline log")
