@@ -19,11 +19,12 @@ def tick() -> None:
     services.fire_due_schedules(now=clock.now())
     services.note_tick(now=clock.now())
     services.dispatch()
+    services.continue_replays()
 
 
 @actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)
 def prune_jobs(*, hours: int = 168, dead_hours: int = 168) -> None:
-    """Delete ended jobs, batches and keyed answers past their keep, one chunk at a time: no lock is held for long."""
+    """Delete ended jobs, batches, replays and keyed answers past their keep, in chunks: no lock is held for long."""
     lively = [state for state in ENDED if state is not State.FAILED and state is not State.QUARANTINED]
     now = clock.now()
     gone = services.prune(ended_before=now - timedelta(hours=hours), states=lively, limit=PRUNE_CHUNK)
@@ -31,8 +32,9 @@ def prune_jobs(*, hours: int = 168, dead_hours: int = 168) -> None:
         ended_before=now - timedelta(hours=dead_hours), states=[State.FAILED, State.QUARANTINED], limit=PRUNE_CHUNK
     )
     batches = services.prune_batches(ended_before=now - timedelta(hours=hours), limit=PRUNE_CHUNK)
+    replays = services.prune_replays(ended_before=now - timedelta(hours=dead_hours), limit=PRUNE_CHUNK)
     answers = services.prune_answers(now=now, limit=PRUNE_CHUNK)
-    if PRUNE_CHUNK in {gone, dead, batches, answers}:
+    if PRUNE_CHUNK in {gone, dead, batches, replays, answers}:
         prune_jobs.send(hours=hours, dead_hours=dead_hours)
 
 

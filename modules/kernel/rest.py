@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import path
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -99,6 +100,7 @@ def _with_problems(pattern: Any) -> Any:
     return pattern
 
 
+@csrf_exempt  # it changes nothing, and a program that sends to a wrong address is to be told so as JSON
 def _not_found(_request: HttpRequest, **_path: str) -> HttpResponse:
     return Problem(404, _("There is nothing at this address; openapi.json lists all of them.")).as_response()
 

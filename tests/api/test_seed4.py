@@ -184,12 +184,21 @@ def test_recurring_job(alice):
         **body,
         "id": schedule.public_id,
         "timezone": "Europe/Prague",
+        "overlap": "skip",
+        "catchUp": "one",
+        "skippedHour": "next",
+        "doubledHour": "first",
+        "onDayOff": "run",
+        "country": "",
+        "areWeekendsOff": False,
+        "waitingSince": None,
         "lastRunAt": None,
         "lastJobId": None,
         "problem": None,
     }
 
 
+@pytest.mark.slow
 def test_queue_health_check(alice, drain, live_worker):
     for _ in range(9):
         alice.send()

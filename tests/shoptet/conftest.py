@@ -11,17 +11,16 @@ YESTERDAY = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
 
 
 @pytest.fixture(scope="module")
-def _open_shop():
-    """Closing one takes 0.2 s."""
-    with SimulatedShop(now=YESTERDAY) as shop:
-        yield shop
+def _running_shop():
+    with SimulatedShop(now=YESTERDAY) as running:
+        yield running
 
 
 @pytest.fixture
-def simulated(_open_shop):
+def simulated(_running_shop):
     """An empty simulated shop whose clock stands at yesterday until a test moves it on."""
-    _open_shop.reset()
-    return _open_shop
+    _running_shop.reset()
+    return _running_shop
 
 
 @pytest.fixture

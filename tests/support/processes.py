@@ -16,6 +16,12 @@ from django.db import connection
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def surroundings() -> dict[str, str]:
+    """Return the environment of a process that works on the test database."""
+    told = {"DJANGO_SETTINGS_MODULE": "config.settings.test", "DATABASE_URL": _test_database_url()}
+    return {**os.environ, **told, "LOG_LEVEL": "WARNING"}
+
+
 class WorkerProcess:
     """`dramatiq config.workers` with the test actors, on the test database."""
 
@@ -27,13 +33,6 @@ class WorkerProcess:
         queues: str = "default high",
         env: Mapping[str, str] | None = None,
     ) -> None:
-        surroundings = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings.test",
-            "DATABASE_URL": _test_database_url(),
-            "LOG_LEVEL": "WARNING",
-            **(env or {}),
-        }
         command = [
             sys.executable,
             str(Path(sys.executable).with_name("dramatiq")),
@@ -42,7 +41,10 @@ class WorkerProcess:
         ]
         numbers = ["--processes", str(processes), "--threads", str(threads), "--worker-shutdown-timeout", "2000"]
         self.process = subprocess.Popen(
-            [*command, *numbers, "--queues", *queues.split()], cwd=ROOT, env=surroundings, process_group=0
+            [*command, *numbers, "--queues", *queues.split()],
+            cwd=ROOT,
+            env=surroundings() | (env or {}),
+            process_group=0,
         )
 
     def children(self) -> list[psutil.Process]:

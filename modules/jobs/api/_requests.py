@@ -37,11 +37,17 @@ class Caller(Protocol):
     """What authentication leaves in `request.auth`."""
 
     tenant_id: int
+    name: str
 
 
 def tenant_of(request: HttpRequest) -> int:
     """Return the tenant that the caller's token opens: the only one there is for this request."""
     return cast("Caller", request.auth).tenant_id  # type: ignore[attr-defined] # django-ninja puts it there
+
+
+def caller_of(request: HttpRequest) -> str:
+    """Return what the history calls the caller: its token's name."""
+    return f"API: {cast('Caller', request.auth).name}"  # type: ignore[attr-defined] # django-ninja puts it there
 
 
 def address(request: HttpRequest, name: str, **kwargs: Any) -> str:

@@ -29,8 +29,13 @@ def job_detail(job: Job, attempts: list[Attempt]) -> JobDetail:
 
 def data_out(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return arguments as their sender wrote them, secrets masked."""
-    shown: dict[str, Any] = mask({to_camel(name): value for name, value in arguments.items() if name != TENANT})
+    shown: dict[str, Any] = mask(data_of(arguments))
     return shown
+
+
+def data_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments as their sender wrote them, secrets included."""
+    return {to_camel(name): value for name, value in arguments.items() if name != TENANT}
 
 
 def _fields(job: Job) -> dict[str, Any]:
