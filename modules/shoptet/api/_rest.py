@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from ninja import Query, Router
+from ninja import Query, Router, Status
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
@@ -86,7 +86,7 @@ def list_shops(request: HttpRequest) -> list[ShopOut]:
 
 
 @router.post("/shops/{uuid:shop_id}/snapshots/{what}", response={202: ExecutionOut}, summary="Take a snapshot")
-def take_snapshot(request: HttpRequest, response: HttpResponse, shop_id: UUID, what: What) -> tuple[int, ExecutionOut]:
+def take_snapshot(request: HttpRequest, response: HttpResponse, shop_id: UUID, what: What) -> Status[ExecutionOut]:
     """Read everything the shop has. `202` and the log entry's address; one that is under way is the answer again."""
     shop = _shop(request, shop_id)
     if not shop.is_active:
@@ -94,7 +94,7 @@ def take_snapshot(request: HttpRequest, response: HttpResponse, shop_id: UUID, w
     entry, _is_new = services.request_snapshot(shop=shop, what=what)
     entry.refresh_from_db()
     response["Location"] = _address(request, shop_id=shop_id, execution_id=entry.pk)
-    return 202, execution_out(entry)
+    return Status(202, execution_out(entry))
 
 
 @router.get("/shops/{uuid:shop_id}/executions", response=ExecutionPage, summary="Read the pipeline log")
