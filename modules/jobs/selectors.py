@@ -410,6 +410,21 @@ def has_live_workers(*, now: datetime) -> bool:
     return Worker.objects.filter(lease_until__gt=now).exists()
 
 
+def schedules(*, limit: int) -> list[JobSchedule]:
+    """Return at most `limit` schedules, by key."""
+    return list(JobSchedule.objects.order_by("key")[:limit])
+
+
+def get_schedule(key: str) -> JobSchedule:
+    """Return the schedule; raises JobSchedule.DoesNotExist."""
+    return JobSchedule.objects.get(key=key)
+
+
+def newest_firings(schedule: JobSchedule, *, limit: int) -> list[ScheduleFiring]:
+    """Return what came of the schedule's last due times, newest first, at most `limit`."""
+    return list(ScheduleFiring.objects.filter(schedule=schedule).order_by("-id")[:limit])
+
+
 def tenant_schedules(*, tenant_id: int) -> "QuerySet[JobSchedule]":
     """Return the schedules that the tenant made, oldest first."""
     return JobSchedule.objects.filter(tenant_id=tenant_id, is_declared=False).order_by("id")
@@ -423,6 +438,16 @@ def get_tenant_schedule(public_id: UUID, *, tenant_id: int) -> JobSchedule:
 def upcoming(schedule: JobSchedule, *, after: datetime, count: int) -> list[datetime]:
     """Return the schedule's next times at which it runs, in UTC; raises InvalidSchedule."""
     return next_times(schedule.timetable, after=after, count=count)
+
+
+def next_run(schedule: JobSchedule, *, now: datetime) -> datetime | None:
+    """Return when the schedule runs next; None when it is off, cannot be followed, or runs no more."""
+    if not schedule.runs:
+        return None
+    try:
+        return next(iter(upcoming(schedule, after=now, count=1)), None)
+    except InvalidSchedule:
+        return None
 
 
 def next_bell(queues: Sequence[str] = ()) -> Bell | None:

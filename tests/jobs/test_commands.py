@@ -5,11 +5,13 @@ from io import StringIO
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.core.management import CommandError, call_command
 
 from modules.jobs.models import Job
 from modules.jobs.services import batch, chain, keep_watch
 from modules.kernel import clock
+from tests.admin.factories import make_firing, make_schedule
 from tests.support.actors import fail, note
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -259,3 +261,71 @@ def test_a_job_that_is_not_there_or_has_ended_takes_no_arguments(dead, drain):
     for job_id, error in ((str(uuid4()), "no such job"), (done, "The job is succeeded")):
         with pytest.raises(CommandError, match=error):
             run("job_change", job_id, "--args", '{"word": "b"}', "--reason", "x")
+
+
+@pytest.fixture
+def schedule():
+    rules = {"on_day_off": "move", "country": "CZ", "are_weekends_off": True}
+    make_schedule("tests.off", is_enabled=False)
+    return make_schedule("tests.weekly", default_cron="0 6 * * 4", **rules)
+
+
+@time_machine.travel("2026-12-20T12:00:00Z", tick=False)
+def test_schedules_are_listed_with_their_next_run(schedule):
+    lines = run("job_schedules").splitlines()
+    rows = [json.loads(line) for line in run("job_schedules", "--json", "--limit", "2").splitlines()]
+
+    assert [line.split()[0] for line in lines] == ["tests.off", "tests.weekly"]
+    assert [(row["key"], row["enabled"], row["next"]) for row in rows] == [
+        ("tests.off", False, None),
+        ("tests.weekly", True, "2026-12-28T06:00:00+01:00"),
+    ]
+
+
+@time_machine.travel("2026-12-20T12:00:00Z", tick=False)
+def test_a_schedule_is_shown_with_its_rules_what_comes_and_what_was(schedule):
+    make_firing(schedule, due_at="2026-12-17T05:00:00Z", outcome="overlapped", reason="Job 1 has not ended.")
+
+    lines = run("job_schedules", "tests.weekly", "--limit", "3").splitlines()
+
+    assert "on_day_off       move" in lines
+    assert lines[lines.index("next:") :] == [
+        "next:",
+        "  2026-12-24T06:00:00+01:00 -- Christmas Eve, moved to Mon 28 Dec. 06:00",
+        "  2026-12-28T06:00:00+01:00",
+        "  2026-12-31T06:00:00+01:00",
+        "last:",
+        "  2026-12-17T06:00:00+01:00 overlapped Job 1 has not ended.",
+    ]
+
+
+def test_a_schedule_is_run_by_hand(schedule):
+    job_id = run("job_schedules", "tests.weekly", "--run").strip()
+
+    assert (str(Job.objects.get().id), Job.objects.get().actor) == (job_id, "tests.note")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["tests.nobody"], "lists them"),
+        (["--run"], "Name the schedule"),
+        (["tests.gone", "--run"], "cannot run: No actor is called"),
+    ],
+)
+def test_a_schedule_that_cannot_be_shown_or_run_is_no_success(words, told):
+    make_schedule("tests.gone", actor="tests.gone")
+
+    with pytest.raises(CommandError, match=told):
+        run("job_schedules", *words)
+
+    assert Job.objects.count() == 0
+
+
+def test_a_schedule_that_nobody_can_follow_is_shown_with_its_problem():
+    make_schedule("tests.odd", timezone="Mars/Base", cron="61 * * * *", last_fired_at="2026-12-17T05:00:00Z")
+
+    row = json.loads(run("job_schedules", "tests.odd", "--json"))
+
+    assert (row["cron"], row["next"], row["ahead"]) == ("61 * * * *", None, [])
+    assert row["last"] == "2026-12-17T05:00:00+00:00"

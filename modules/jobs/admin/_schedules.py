@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from modules.jobs import selectors, services
 from modules.jobs.admin._states import job_link, short, state_badge
-from modules.jobs.domain import CALENDAR, Due, InvalidSchedule, Timetable, countries, outlook
+from modules.jobs.domain import CALENDAR, InvalidSchedule, Timetable, countries, outlook
 from modules.jobs.models import Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor
 from modules.kernel import clock
@@ -228,16 +228,11 @@ class JobScheduleAdmin(ConsoleAdmin):
     @display(description=gettext_lazy("next run"))
     def next_run(self, row: JobSchedule) -> str:
         """Show it in the schedule's own zone."""
-        if not row.runs:
+        run_at = selectors.next_run(row, now=clock.now())
+        if run_at is None:
             return muted("–")
-        try:
-            ahead = selectors.upcoming(row, after=clock.now(), count=1)
-        except InvalidSchedule:
-            return muted("–")
-        if not ahead:
-            return muted("–")
-        waits = _("one waits for the last one's end") if row.waiting_due_at else moment(ahead[0])
-        return two_lines(minute(ahead[0], timezone=row.effective_timezone), waits)
+        waits = _("one waits for the last one's end") if row.waiting_due_at else moment(run_at)
+        return two_lines(minute(run_at, timezone=row.effective_timezone), waits)
 
     @display(description=gettext_lazy("last run"))
     def last_run(self, row: Any) -> str:
@@ -290,38 +285,21 @@ def preview(table: Timetable) -> list[dict[str, Any]]:
         return []
     if not any(one.runs for one in ahead):
         return []
-    zone = ZoneInfo(table.timezone)
-    offsets = [one.at.astimezone(zone).utcoffset() for one in ahead]
+    offsets = [one.at.astimezone(ZoneInfo(table.timezone)).utcoffset() for one in ahead]
     return [
-        {"at": long_moment(one.at, timezone=table.timezone), "runs": one.runs, "note": _note(one, zone), "shifted": new}
-        for one, new in zip(ahead[:MOST_LINES], _changes(offsets), strict=False)
+        {
+            "at": long_moment(one.at, timezone=table.timezone),
+            "runs": one.runs,
+            "note": services.due_note(one, timezone=table.timezone),
+            "shifted": is_shifted,
+        }
+        for one, is_shifted in zip(ahead[:MOST_LINES], _changes(offsets), strict=False)
     ]
 
 
 def _changes(values: list[Any]) -> list[bool]:
     """Return of each value whether it is another than the one before."""
     return [one != before for one, before in zip(values, values[:1] + values, strict=False)]
-
-
-def _note(one: Due, zone: ZoneInfo) -> str:
-    """Return why it runs then and not at its time, or not at all; "" for an ordinary run."""
-    if one.day_off:
-        return _day_off(one, zone)
-    shown, time = one.at.astimezone(zone), f"{one.local:%H:%M}"
-    if one.is_skipped:
-        return _("left out: the clocks skip %s") % time
-    if shown.replace(tzinfo=None) != one.local:
-        return _("instead of %s, which the clocks skip") % time
-    if shown.utcoffset() == shown.replace(fold=not shown.fold).utcoffset():
-        return ""
-    return (_("the second %s of two") if shown.fold else _("the first %s of two")) % time
-
-
-def _day_off(one: Due, zone: ZoneInfo) -> str:
-    day = _(one.day_off)  # a weekday's name, which Django knows; that of a holiday has its language already
-    if one.moved_to is None:
-        return _("left out: %s") % day
-    return format_html(_("{day}, moved to {when}"), day=day, when=minute(one.moved_to, timezone=zone.key))
 
 
 _OUTCOMES = {

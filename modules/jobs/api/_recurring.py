@@ -96,9 +96,7 @@ def _out(schedule: JobSchedule) -> RecurringOut:
         catch_up=schedule.catch_up,
         **{name: getattr(schedule, name) for name in CALENDAR},
         waiting_since=schedule.waiting_due_at,
-        next_run_at=next(iter(selectors.upcoming(schedule, after=clock.now(), count=1)), None)
-        if schedule.runs
-        else None,
+        next_run_at=selectors.next_run(schedule, now=clock.now()),
         last_run_at=schedule.last_fired_at,
         last_job_id=str(schedule.last_job_id) if schedule.last_job_id else None,
         problem=schedule.problem or None,

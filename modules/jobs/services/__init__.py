@@ -49,6 +49,7 @@ from modules.jobs.services._schedules import (
     sync_schedules,
     timetable_problems,
 )
+from modules.jobs.services._texts import due_note
 from modules.jobs.services._watch import keep_watch
 from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import (
@@ -99,6 +100,7 @@ __all__ = [
     "discard",
     "discard_matching",
     "dispatch",
+    "due_note",
     "enqueue",
     "enqueue_many",
     "evaluate_alerts",
