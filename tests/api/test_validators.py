@@ -9,7 +9,7 @@ from tests.admin.factories import make_customer, make_execution, make_shop, make
 from tests.api.operations import OPERATIONS
 from tests.api.within import within
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 LOOKS = [operation for operation in OPERATIONS if operation.method == "GET"]
 

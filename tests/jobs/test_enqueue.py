@@ -24,6 +24,7 @@ def test_a_send_is_a_row_and_a_bell():
     assert lane() == [f"{job.id}:0"]
 
 
+@pytest.mark.slow
 def test_200_sends_in_rolled_back_transactions_leave_neither_row_nor_bell():
     for number in range(200):
         with pytest.raises(RuntimeError), transaction.atomic():

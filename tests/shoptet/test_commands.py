@@ -122,6 +122,7 @@ def test_snapshot_begins_one_and_a_second_time_names_the_same(reachable):
     assert second == f"CDNOW: snapshot {entry.pk} goes on."
 
 
+@pytest.mark.slow
 def test_snapshot_waits_until_all_is_in(reachable, simulated, drain, monkeypatch):
     simulated.create_order()
     monkeypatch.setattr(shoptet_snapshot.time, "sleep", lambda _seconds: work_on(drain))

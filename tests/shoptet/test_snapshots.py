@@ -22,7 +22,7 @@ from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _imports
 from tests.simulators.shoptet import FaultKind
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 RESULTS = "/api-results/*"
 
 

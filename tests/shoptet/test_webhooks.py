@@ -19,7 +19,7 @@ from modules.shoptet import clients, domain, services
 from modules.shoptet.models import Shop, SnapshotExecution, WebhookEvent
 from tests.simulators.shoptet import FaultKind
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 KEY = "61d1175f54c47dd67df14c17002a17b2"
 BODY = (
     b'{"eshopId":315185,"event":"addon:uninstall","eventCreated":"2019-09-23T22:01:36+0200","eventInstance":"315185"}'
