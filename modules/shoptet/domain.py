@@ -99,8 +99,8 @@ def retry_at(header: str | None, *, now: datetime, shop_time: datetime) -> datet
 
 
 def _retry_after(header: str, *, shop_time: datetime) -> timedelta | None:
-    if header.strip().isdecimal():
-        return timedelta(seconds=int(header[:8]))
+    if (seconds := header.strip()).isdecimal():
+        return timedelta(seconds=int(seconds[:8]))
     asked = read_http_date(header)
     return asked - shop_time if asked else None
 
