@@ -62,3 +62,15 @@ def is_plain_empty(queue: str = "default") -> bool:
     if is_rabbitmq():
         return entries(queue) == []
     return dramatiq.get_broker().client.hlen(f"dramatiq:{queue}.msgs") == 0
+
+
+def take(queue: str = "default") -> str | None:
+    """Take the first entry out of a queue's lane, as a worker would; None when it is empty."""
+    broker = dramatiq.get_broker()
+    if not is_rabbitmq():
+        found = broker.bell_client.lpop(broker.lane_name(queue))
+        return found and found.decode()
+    broker.lane(queue)  # what was rung before has left
+    with closing(pika.BlockingConnection(broker.parameters)) as connection:
+        found = connection.channel().basic_get(f"backroom.{queue}", auto_ack=True)[2]
+    return found and found.decode()
