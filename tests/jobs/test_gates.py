@@ -1,3 +1,4 @@
+import time
 from collections import Counter
 from datetime import timedelta
 from io import StringIO
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 
 from modules.jobs import services
 from modules.jobs.clients import Bell
+from modules.jobs.domain import Window
 from modules.jobs.engine import runner
-from modules.jobs.models import Job, Limit, LimitUse, Worker
+from modules.jobs.models import Job, LimitUse, Worker
 from modules.jobs.services import _gates
-from modules.jobs.services._bells import with_patience
 from modules.jobs.services._gates import Candidate
+from modules.jobs.services._turns import Turns
 from modules.kernel import clock
 from modules.kernel.ids import uuid7
 from tests.support import lanes
@@ -64,6 +66,8 @@ def test_a_bell_that_rang_before_the_pause_starts_nothing(worker):
 
     assert start(job_id) is None
     services.resume(kind="queue", value="default")
+    assert start(job_id) is None  # not before it has passed its gates again
+    services.dispatch()
     assert start(job_id) is not None
 
 
@@ -115,18 +119,48 @@ def test_ten_thousand_jobs_behind_a_full_gate_do_not_hide_the_one_behind_them(dj
     assert len(lane()) == 2
 
 
-def test_a_rate_spaces_starts_and_burns_no_attempt():
+def test_a_rate_holds_starts_back_and_burns_no_attempt(worker):
     services.set_limit(kind="actor", value="tests.note", rate_count=2, rate_seconds=3600)
-    for _ in range(4):
-        note.send(word="x")
-
+    ids = [note.send(word="x").message_id for _ in range(4)]
     services.dispatch()
-    at_once = len(lane())
-    LimitUse.objects.update(next_at=timezone.now() - timedelta(seconds=1))
+    at_once = lane()
+    services.succeed(start(ids[0]))
+    services.dispatch()
+    while_the_hour_lasts = lane()
+    assert set(Job.objects.values_list("attempt", "state")) == {(1, "succeeded"), (0, "queued")}
+
+    Job.objects.filter(id=ids[0]).update(started_at=F("started_at") - timedelta(hours=2))
+    LimitUse.objects.update(starts=[])
     services.dispatch()
 
-    assert (at_once, len(lane())) == (1, 2)
-    assert set(Job.objects.values_list("attempt", flat=True)) == {0}
+    assert (at_once, while_the_hour_lasts, lane()) == (ids[:2], ids[:2], ids[:3])
+
+
+def test_bells_that_wait_for_a_worker_use_a_rate_up_until_they_are_heard(worker):
+    services.set_limit(kind="actor", value="tests.note", rate_count=2, rate_seconds=1)
+    ids = [note.send(word="x").message_id for _ in range(4)]
+    services.dispatch()
+    time.sleep(1.1)
+    services.dispatch()
+    without_a_worker = lane()
+    for job_id in ids[:2]:
+        start(job_id)
+    services.dispatch()
+    just_after = lane()
+    time.sleep(1.1)
+    services.dispatch()
+
+    assert (without_a_worker, just_after, lane()) == (ids[:2], ids[:2], ids)
+
+
+def test_a_bell_that_leads_to_no_start_gives_its_place_in_the_rate_back():
+    services.set_limit(kind="actor", value="tests.note", rate_count=1, rate_seconds=3600)
+    ids = [note.send(word="x").message_id for _ in range(2)]
+    services.dispatch()
+    services.cancel([ids[0]])
+    services.dispatch()
+
+    assert lane() == ids
 
 
 def test_tenants_take_turns_however_many_jobs_one_of_them_sent(settings):
@@ -168,23 +202,23 @@ def candidates(count, *, age_seconds=0, priority=0):
 
 
 def test_a_job_that_others_overtake_gets_every_tenth_turn():
-    old = candidates(3, age_seconds=120, priority=9)
-    new = candidates(30)
+    old, new = candidates(3, age_seconds=120, priority=9), candidates(30)
 
-    line = with_patience([*new, *old], now=clock.now(), seconds=60)
+    line = Turns("q").arrange([*new, *old], old)
 
     assert [line.index(job) for job in old] == [9, 19, 29]
     assert len(line) == 33
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 300), st.integers(-5, 5)), max_size=40))
-def test_patience_loses_and_doubles_nobody(jobs):
-    found = [candidates(1, age_seconds=age, priority=priority)[0] for age, priority in jobs]
+@given(st.integers(0, 9), st.integers(0, 40), st.integers(0, 40), st.randoms())
+def test_turns_lose_and_double_nobody(since, size, patient_size, random):
+    jobs = candidates(size)
+    patient = random.sample(jobs, min(size, patient_size)) + candidates(2)
 
-    line = with_patience(found, now=clock.now(), seconds=60)
+    line = Turns("q", since).arrange(jobs, patient)
 
-    assert sorted(job.id for job in line) == sorted(job.id for job in found)
+    assert sorted(job.id for job in line) == sorted({job.id for job in [*jobs, *patient]})
 
 
 def test_a_job_whose_worker_died_runs_in_the_quarantine_pool_when_there_is_one(worker):
@@ -231,40 +265,59 @@ def test_crashed_jobs_pass_a_limit_one_by_one_and_a_lost_bell_holds_none_for_goo
     count=st.integers(1, 30),
     seconds=st.integers(1, 90),
     gaps=st.lists(st.floats(0, 40) | st.floats(0, 0.6), min_size=1, max_size=60),
+    heard=st.lists(st.integers(0, 5), min_size=60, max_size=60),
 )
-def test_no_window_of_a_rate_has_more_starts_than_it_says(count, seconds, gaps):
-    limit = Limit(pk=1, kind="queue", value="q", rate_count=count, rate_seconds=seconds)
-    gates, starts = _gates.Gates(clock.now(), paused=set(), limits={("queue", "q"): [limit]}), []
-    [job] = candidates(1)
-    for gap in gaps:
-        gates.now += timedelta(seconds=gap)
-        while gates.closed(job) is None:
-            gates.let_through(job)
-            starts.append(gates.now)
+def test_no_window_of_a_rate_has_more_starts_than_it_says(count, seconds, gaps, heard):
+    window, now, starts, number = Window(count, seconds), clock.now(), [], 0
+    for gap, most in zip(gaps, heard, strict=False):
+        now += timedelta(seconds=gap)
+        window.forget(now=now)
+        while window.room > 0:
+            number += 1
+            window.ring((str(number), 0))
+        for bell in sorted(window.bells)[:most]:
+            window.note_start(bell, started_at=now)
+            starts.append(now)
 
     windows = zip(starts, starts[count:], strict=False)
     assert all(later - first >= timedelta(seconds=seconds) for first, later in windows)
 
 
-def test_a_rate_is_used_by_three_fifths_at_least_however_short_it_is():
-    for count, seconds in ((1, 1), (10, 1), (100, 60)):
-        limit = Limit(pk=1, kind="queue", value="q", rate_count=count, rate_seconds=seconds)
-        gates = _gates.Gates(clock.now(), paused=set(), limits={("queue", "q"): [limit]})
-        [job], started = candidates(1), 0
-        for _ in range(40 * seconds):  # passes of half a second, as an idle dispatcher's are
-            gates.now += timedelta(seconds=0.5)
-            while gates.closed(job) is None:
-                gates.let_through(job)
-                started += 1
+@pytest.mark.parametrize(("count", "seconds", "least"), [(1, 1, 0.6), (10, 1, 0.6), (100, 60, 0.95), (1, 3600, 0.95)])
+def test_a_rate_is_used_up_however_short_it_is(count, seconds, least):
+    window, now, started = Window(count, seconds), clock.now(), 0
+    pause = 0.5 if seconds < 100 else 30
+    for _ in range(int(40 * seconds / pause)):  # passes as an idle dispatcher makes them, every job starts at once
+        now += timedelta(seconds=pause)
+        window.forget(now=now)
+        while window.room > 0:
+            window.note_start(("x", started), started_at=now)
+            started += 1
 
-        assert started >= count * 20 * 3 // 5
+    assert count * 40 * least <= started <= count * 40
+    assert len(window.starts) <= 101
+
+
+def test_a_window_says_when_the_next_start_may_be():
+    now = clock.now()
+    window = Window(2, 100)
+    free = window.opens_at(now=now)
+    for seconds_ago in (30, 10):
+        window.note_start(("x", seconds_ago), started_at=now - timedelta(seconds=seconds_ago))
+
+    wait = window.opens_at(now=now) - now
+    assert (free, timedelta(seconds=70) < wait <= timedelta(seconds=71)) == (now, True)
 
 
 def test_the_impatient_get_their_turns_where_there_is_room_for_one():
     old, new = candidates(1, age_seconds=120, priority=9), candidates(5)
-    firsts = [with_patience([*new, *old], now=clock.now(), seconds=60, turns_before=turn)[0] for turn in range(10)]
+    turns, firsts = Turns("q"), []
+    for _ in range(20):
+        first = turns.arrange([*new, *old], old)[:1]
+        turns.note(first, room=1)
+        firsts += first
 
-    assert firsts.count(old[0]) == 1
+    assert [number for number, job in enumerate(firsts) if job == old[0]] == [9, 19]
 
 
 def test_why_names_the_pause_who_made_it_and_what_ends_it():

@@ -16,7 +16,7 @@ from modules.jobs import services
 from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, Outcome
 from modules.jobs.models import Job, Worker
-from modules.jobs.services import LostFence, _gates
+from modules.jobs.services import _gates
 from modules.kernel.ids import uuid7
 from tests.support import actors, lanes  # noqa: F401 -- registers the actors
 from tests.support.database_clock import DatabaseClock

@@ -13,7 +13,6 @@ from modules.jobs.domain import ENDED, WAITING, State
 from modules.jobs.models import Job, Pause
 from modules.jobs.services._bells import QUARANTINE
 from modules.jobs.services._gates import Candidate, Gates, Key, read_gates
-from modules.kernel import clock
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def why(job_id: UUID) -> list[Reason]:
 
 
 def _why_queued(job: Job) -> list[Reason]:
-    gates = read_gates(now=clock.now())
+    gates = read_gates()
     candidate = Candidate(job.id, job.fence, job.actor, job.queue, job.tenant_id, job.resource, job.priority)
     reasons = [_paused(key) for key in candidate.gates() if key in gates.paused]
     reasons += [_limited(key, gates) for key in candidate.gates() if key not in gates.paused and gates.is_shut(key)]
