@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.conf import settings
@@ -29,14 +29,21 @@ def choose_bells() -> list[Bell]:
     bells: list[Bell] = []
     # Without a broker nothing is lost: rows that were marked here are rung for when their bells count as lost.
     with suppress(BrokerDown):
-        for turns in queues:
-            lane = _lane(turns.queue)
-            room = lane_room(threads.get(turns.queue, 0)) - len(lane)
-            bells += _next_bells(turns, gates=gates, room=room)
-            bells += _lost_bells(turns.queue, _STALE, lane=lane)
-            bells += _crashed_bells(turns.queue, gates=gates, is_apart=QUARANTINE in threads, lane=lane)
+        for waiting in queues:
+            bells += _bells_of(waiting, gates=gates, threads=threads)
     gates.windows.save()
-    save_turns(queues, now=gates.now)
+    save_turns([waiting.turns for waiting in queues], now=gates.now)
+    return bells
+
+
+def _bells_of(waiting: "_Waiting", *, gates: Gates, threads: dict[str, int]) -> list[Bell]:
+    queue = waiting.turns.queue
+    lane = _lane(queue)
+    bells = _next_bells(waiting.turns, gates=gates, room=lane_room(threads.get(queue, 0)) - len(lane))
+    if waiting.has_stale:
+        bells += _lost_bells(queue, _STALE, lane=lane)
+    if waiting.has_crashed:
+        bells += _crashed_bells(queue, gates=gates, is_apart=QUARANTINE in threads, lane=lane)
     return bells
 
 
@@ -92,11 +99,13 @@ _QUEUES_WAITING = f"""
         SELECT (SELECT job.queue FROM jobs_job job WHERE {_UNRUNG} AND job.queue > step.queue
                 ORDER BY job.queue LIMIT 1)
         FROM step WHERE step.queue IS NOT NULL)
-    SELECT queue, coalesce(since_patience, 0), coalesce(last_tenants, '{{}}')::text FROM (
-        SELECT queue FROM step WHERE queue IS NOT NULL
-        UNION SELECT DISTINCT queue FROM jobs_job WHERE {_STALE}
-        UNION SELECT DISTINCT queue FROM jobs_job WHERE {_CRASHED}) AS waiting
-    LEFT JOIN jobs_queueturn USING (queue) ORDER BY served_at NULLS FIRST, queue"""
+    SELECT queue, bool_or(is_stale), bool_or(is_crashed),
+        coalesce(max(since_patience), 0), coalesce(max(last_tenants::text), '{{}}')
+    FROM (
+        SELECT queue, FALSE AS is_stale, FALSE AS is_crashed FROM step WHERE queue IS NOT NULL
+        UNION SELECT queue, TRUE, FALSE FROM jobs_job WHERE {_STALE}
+        UNION SELECT queue, FALSE, TRUE FROM jobs_job WHERE {_CRASHED}) AS waiting
+    LEFT JOIN jobs_queueturn USING (queue) GROUP BY queue ORDER BY max(served_at) NULLS FIRST, queue"""
 
 # The same steps through a queue's priorities and tenants: from each the oldest jobs, which then take turns.
 # A tenant's turn counts from what it has in flight, so that a newcomer goes before the next of a busy one; among
@@ -116,56 +125,111 @@ _NEXT = f"""
         WHERE queue = %(queue)s
             AND (state = '{State.RUNNING}' OR (state = '{State.QUEUED}' AND dispatched_at IS NOT NULL))
         GROUP BY coalesce(tenant_id, 0)),
-    found AS MATERIALIZED (
-        SELECT job.*, place + coalesce(busy.jobs, 0) AS turn,
-            line.tenant <= coalesce((%(last)s::jsonb ->> line.rank::text)::bigint, -1) AS had_turn, line.tenant
+    pair AS (
+        SELECT line.rank, line.tenant, jobs,
+            line.tenant <= coalesce((%(last)s::jsonb ->> line.rank::text)::bigint, -1) AS had_turn,
+            CASE WHEN %(is_deep)s THEN %(room)s ELSE least(%(room)s, greatest(1, 1 - jobs
+                + ceil((%(most)s + sum(jobs) OVER alike) / count(*) OVER alike)))::int END AS depth
         FROM line CROSS JOIN LATERAL (
+            SELECT coalesce(max(busy.jobs), 0) AS jobs FROM busy WHERE busy.tenant = line.tenant) AS flight
+        WHERE NOT line.tenant::text = ANY(%(tenants)s)
+        WINDOW alike AS (PARTITION BY line.rank)),
+    found AS MATERIALIZED (
+        SELECT job.*, place + jobs AS turn, had_turn, tenant, place = depth AND depth < %(room)s AS is_cut
+        FROM pair CROSS JOIN LATERAL (
             SELECT {CANDIDATE}, run_at, row_number() OVER (ORDER BY id) AS place FROM jobs_job
-            WHERE {_UNRUNG} AND queue = %(queue)s AND priority = line.rank AND coalesce(tenant_id, 0) = line.tenant
+            WHERE {_UNRUNG} AND queue = %(queue)s AND priority = pair.rank AND coalesce(tenant_id, 0) = pair.tenant
                 AND {OPEN}
-            ORDER BY id LIMIT %(room)s) job
-        LEFT JOIN busy ON busy.tenant = line.tenant)
-    SELECT {CANDIDATE}, is_patient FROM (
-        (SELECT *, FALSE AS is_patient, row_number() OVER (ORDER BY priority, turn, had_turn, tenant, id) AS nr
-         FROM found ORDER BY nr LIMIT %(most)s)
+            ORDER BY id LIMIT pair.depth) job)
+    SELECT {CANDIDATE}, turn, is_cut, is_patient FROM (
+        (SELECT *, FALSE AS is_patient FROM found
+         ORDER BY priority, turn, had_turn, tenant, id LIMIT %(most)s)
         UNION ALL
-        (SELECT *, TRUE, row_number() OVER (ORDER BY run_at, id) AS nr
-         FROM found WHERE run_at < clock_timestamp() - make_interval(secs => %(patience)s)
-         ORDER BY nr LIMIT %(patient)s)) AS lines
-    ORDER BY is_patient, nr"""
+        (SELECT *, TRUE FROM found WHERE run_at < clock_timestamp() - make_interval(secs => %(patience)s)
+         ORDER BY run_at, id LIMIT %(patient)s)) AS lines
+    ORDER BY is_patient, CASE WHEN is_patient THEN run_at END, priority, turn, had_turn, tenant, id"""
 
 
-def _queues_waiting() -> list[Turns]:
-    """Return the queues that have jobs to ring for."""
+@dataclass(frozen=True)
+class _Waiting:
+    """A queue with something to ring for."""
+
+    turns: Turns
+    has_stale: bool
+    has_crashed: bool
+
+
+def _queues_waiting() -> list[_Waiting]:
     with connection.cursor() as cursor:
         cursor.execute(_QUEUES_WAITING, {"seconds": settings.JOBS["BELL_SECONDS"]})
-        return [Turns.of(*row) for row in cursor.fetchall()]
+        return [
+            _Waiting(Turns.of(queue, *turns), has_stale, has_crashed)
+            for queue, has_stale, has_crashed, *turns in cursor.fetchall()
+        ]
 
 
 def _next_bells(turns: Turns, *, gates: Gates, room: int) -> list[Bell]:
     """Mark the next jobs of a queue, by priority, turn and age, as rung for; return their bells."""
     if room <= 0 or gates.is_shut(("queue", turns.queue)):
         return []
-    params: dict[str, Any] = {
-        "queue": turns.queue,
-        "room": room,
-        "most": room * 4,
-        "patience": float(settings.JOBS["PATIENCE_SECONDS"]),
-        "patient": turns.patient_turns(room) * 4,
-        "last": json.dumps(turns.last_tenants),
-    }
-
-    def candidates(closed: Closed) -> list[Candidate]:
-        with connection.cursor() as cursor:
-            cursor.execute(_NEXT, {**params, **closed})
-            found = [(Candidate(*job), is_patient) for *job, is_patient in cursor.fetchall()]
-        return turns.arrange(
-            [job for job, is_patient in found if not is_patient], [job for job, is_patient in found if is_patient]
-        )
-
-    chosen = choose(candidates, gates=gates, room=room)
+    line = _Line(turns, room=room)
+    chosen = choose(line.next, gates=gates, room=room)
     turns.note(chosen, room=room)
     return mark(chosen)
+
+
+class _Line:
+    """A queue's next jobs. Of each tenant no more are read than it takes for all to have their turns."""
+
+    def __init__(self, turns: Turns, *, room: int) -> None:
+        self._turns, self._room = turns, room
+        self._params: dict[str, Any] = {
+            "queue": turns.queue,
+            "room": room,
+            "most": room * 4,
+            "patience": float(settings.JOBS["PATIENCE_SECONDS"]),
+            "patient": turns.patient_turns(room) * 4,
+            "last": json.dumps(turns.last_tenants),
+            "is_deep": False,
+        }
+
+    def next(self, closed: Closed) -> list[Candidate]:
+        """Return the next jobs in turn that no closed gate holds back, and enough of them."""
+        found = self._read(closed)
+        if not self._params["is_deep"] and self._is_short([entry for entry in found if not entry.is_patient]):
+            self._params["is_deep"] = True
+            found = self._read(closed)
+        line = [entry.job for entry in found if not entry.is_patient]
+        return self._turns.arrange(line, [entry.job for entry in found if entry.is_patient])
+
+    def _read(self, closed: Closed) -> list["_Entry"]:
+        with connection.cursor() as cursor:
+            cursor.execute(_NEXT, {**self._params, **closed})
+            return [
+                _Entry(Candidate(*job), turn, is_cut, is_patient)
+                for *job, turn, is_cut, is_patient in cursor.fetchall()
+            ]
+
+    def _is_short(self, line: list["_Entry"]) -> bool:
+        """Return whether a job that was not read, of a tenant with few neighbors, might come before one that was."""
+        last = line[: self._room][-1:]
+        return any(
+            entry.is_cut and (len(line) < self._room or (entry.job.priority, entry.turn + 1) < last[0].place)
+            for entry in line
+        )
+
+
+@dataclass(frozen=True)
+class _Entry:
+    job: Candidate
+    turn: int
+    is_cut: bool
+    """Whether more of its tenant may wait behind it."""
+    is_patient: bool
+
+    @property
+    def place(self) -> tuple[int, int]:
+        return self.job.priority, self.turn
 
 
 def _crashed_bells(queue: str, *, gates: Gates, is_apart: bool, lane: list[str]) -> list[Bell]:
