@@ -128,7 +128,7 @@ _NEXT = f"""
     pair AS (
         SELECT line.rank, line.tenant, jobs,
             line.tenant <= coalesce((%(last)s::jsonb ->> line.rank::text)::bigint, -1) AS had_turn,
-            CASE WHEN %(is_deep)s THEN %(room)s ELSE least(%(room)s, greatest(1, 1 - jobs
+            CASE WHEN %(is_deep)s THEN %(room)s ELSE least(%(room)s, greatest(1, 1 + %(patient)s - jobs
                 + ceil((%(most)s + sum(jobs) OVER alike) / count(*) OVER alike)))::int END AS depth
         FROM line CROSS JOIN LATERAL (
             SELECT coalesce(max(busy.jobs), 0) AS jobs FROM busy WHERE busy.tenant = line.tenant) AS flight
@@ -146,8 +146,9 @@ _NEXT = f"""
          ORDER BY priority, turn, had_turn, tenant, id LIMIT %(most)s)
         UNION ALL
         (SELECT *, TRUE FROM found WHERE run_at < clock_timestamp() - make_interval(secs => %(patience)s)
-         ORDER BY run_at, id LIMIT %(patient)s)) AS lines
-    ORDER BY is_patient, CASE WHEN is_patient THEN run_at END, priority, turn, had_turn, tenant, id"""
+         ORDER BY run_at, id LIMIT CASE WHEN %(patient)s > 0 THEN %(room)s + %(patient)s ELSE 0 END)) AS lines
+    ORDER BY is_patient, CASE WHEN is_patient THEN run_at END, CASE WHEN is_patient THEN id END,
+        priority, turn, had_turn, tenant, id"""
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ class _Line:
             "room": room,
             "most": room * 4,
             "patience": float(settings.JOBS["PATIENCE_SECONDS"]),
-            "patient": turns.patient_turns(room) * 4,
+            "patient": turns.patient_turns(room),
             "last": json.dumps(turns.last_tenants),
             "is_deep": False,
         }
