@@ -2,8 +2,10 @@ import time
 from collections import Counter
 from datetime import timedelta
 from io import StringIO
+from uuid import UUID
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from modules.jobs import services
 from modules.jobs.clients import Bell
-from modules.jobs.domain import Window
+from modules.jobs.domain import Failure, Window
 from modules.jobs.engine import runner
 from modules.jobs.models import Job, LimitUse, Worker
 from modules.jobs.services import _gates
@@ -359,3 +361,117 @@ def test_pause_and_resume_from_the_command_line():
         "queue low: was not paused",
         "tenant 7: was not paused",
     ]
+
+
+def test_a_paused_job_holds_no_place_that_others_could_use(worker):
+    services.set_limit(kind="tenant", value="7", max_running=1)
+    services.set_limit(kind="tenant", value="8", rate_count=1, rate_seconds=3600)
+    for tenant in (7, 8):
+        note.send_with_options(kwargs={"word": "paused"}, tenant_id=tenant)
+    services.dispatch()
+    pause("actor", "tests.note")
+    lanes.empty()  # whoever heard the bells started nothing
+    others = {step.send_with_options(kwargs={"steps": 1}, tenant_id=tenant).message_id for tenant in (7, 8)}
+    services.dispatch()
+    services.dispatch()
+
+    assert set(lane()) == others
+
+
+def test_a_job_that_is_resumed_passes_its_gates_again_though_its_old_bell_still_waits(worker):
+    services.set_limit(kind="tenant", value="7", max_running=1)
+    first = note.send_with_options(kwargs={"word": "x"}, tenant_id=7).message_id
+    services.dispatch()
+    pause("actor", "tests.note")
+    second = step.send_with_options(kwargs={"steps": 1}, tenant_id=7).message_id
+    services.dispatch()
+    services.resume(kind="actor", value="tests.note")
+    services.dispatch()
+
+    assert lane() == [first, second]
+    assert (start(second) is not None, start(first)) == (True, None)
+
+
+def test_a_waiting_job_that_is_taken_over_stands_behind_its_new_gates(worker):
+    services.set_limit(kind="resource", value="shop:2", max_running=1)
+    use.send(shop_id=2)
+    services.dispatch()
+    options = {"unique_key": "k", "on_conflict": "replace"}
+    job_id = use.send_with_options(kwargs={"shop_id": 1}, **options).message_id
+    use.send_with_options(kwargs={"shop_id": 2}, **options)
+    services.dispatch()
+
+    assert Job.objects.get(id=job_id).resource == "shop:2"
+    assert start(job_id) is None
+
+
+def test_queues_that_share_a_limit_take_turns(worker):
+    services.set_limit(kind="resource", value="shop:1", max_running=1)
+    for queue in ("default", "low"):
+        for _ in range(5):
+            use.send_with_options(kwargs={"shop_id": 1}, queue=queue)
+    served = []
+    for _ in range(6):
+        services.dispatch()
+        job = Job.objects.get(state="queued", dispatched_at__isnull=False)
+        services.succeed(start(job.id))
+        served.append(job.queue)
+
+    assert Counter(served) == {"default": 3, "low": 3}
+
+
+def test_a_flood_of_better_priority_does_not_hide_who_has_waited_for_a_minute(settings):
+    settings.JOBS = {**settings.JOBS, "LANE_LENGTH": 5}
+    old = note.send_with_options(kwargs={"word": "old"}, priority=9).message_id
+    Job.objects.update(run_at=F("run_at") - timedelta(minutes=2))
+    services.enqueue_many([services.JobRequest(actor="tests.note", kwargs={"word": "x"}, priority=0)] * 200)
+    Job.objects.update(dispatched_at=None)
+    rung = []
+    for _ in range(2):
+        lanes.empty()
+        services.dispatch()
+        rung += lane()
+
+    assert (len(rung), rung.index(old)) == (10, 9)
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600], ids=["behind", "ahead"])
+def test_a_host_whose_clock_is_wrong_decides_as_any_other(worker, ahead):
+    services.set_limit(kind="actor", value="tests.note", rate_count=1, rate_seconds=60)
+    Worker.objects.update(queues=["default"])
+    ids = [note.send(word="x").message_id for _ in range(2)]
+    services.dispatch()  # by a host with the right time
+    with time_machine.travel(clock.now() + timedelta(seconds=ahead)):
+        early = services.dispatch()
+        running = start(ids[0])
+        delayed = step.send_with_options(kwargs={"steps": 1}, delay=timedelta(minutes=10)).message_id
+        services.dispatch()
+        services.retry(running, Failure("E", "m"), delay=timedelta(minutes=10), outcome="failed")
+        late = services.dispatch()
+        stale = step.send_with_options(kwargs={"steps": 2}, priority=9).message_id
+
+    assert (early.rung, early.rescued, late.promoted, late.rung) == (0, 0, 0, 0)
+    assert lane() == [ids[0], stale]
+    waits = {row.id: row.run_at - clock.now() for row in Job.objects.filter(state__in=["scheduled", "retrying"])}
+    assert all(timedelta(minutes=9) < wait <= timedelta(minutes=10) for wait in waits.values())
+    assert sorted(map(str, waits)) == sorted([ids[0], delayed])
+
+
+def test_by_hand_nobody_waits_before_a_pause(drain):
+    held = note.send(word="held").message_id
+    step.send(steps=1)
+    pause("actor", "tests.note")
+
+    assert drain() == 1
+    assert Job.objects.get(state="queued").id == UUID(held)
+
+
+def test_by_hand_nobody_passes_a_limit(drain):
+    services.set_limit(kind="actor", value="tests.note", rate_count=2, rate_seconds=3600)
+    for _ in range(3):
+        note.send(word="x")
+    step.send_with_options(kwargs={"steps": 1}, priority=9)
+
+    assert drain() == 3
+    assert drain() == 0
+    assert list(Job.objects.filter(state="queued").values_list("actor", flat=True)) == ["tests.note"]
