@@ -49,9 +49,6 @@ class BellBroker(Protocol):
     def lane(self, queue: str) -> list[str]:
         """Return the keys of the bells that wait in a queue's lane."""
 
-    def flush(self, queue_name: str) -> None:
-        """Drop all that waits in a queue; the ledger rings again for what is still to be done."""
-
     def mend_lane(self, queue: str) -> None:
         """Make room for a queue's lane where the broker keeps something else under its name."""
 
@@ -124,11 +121,6 @@ def mend_lane(queue: str) -> None:
         _broker().mend_lane(queue)
     except (redis.RedisError, BrokerError, OSError) as error:
         raise BrokerDown(str(error)) from error
-
-
-def drop_lane(queue: str) -> None:
-    """Drop all that waits in a queue's lane, bells or not; the ledger rings again."""
-    _broker().flush(queue)
 
 
 def _broker() -> BellBroker:
