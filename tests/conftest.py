@@ -8,6 +8,7 @@ from django.utils import translation
 
 from modules.jobs import clients
 from modules.jobs.engine.foreground import foreground_worker, work
+from modules.jobs.services import _gates
 from tests.support import actors, lanes
 
 
@@ -33,9 +34,10 @@ def effects():
 
 @pytest.fixture(autouse=True)
 def _empty_lanes():
-    """Start each test with empty lanes and a broker that nobody gave up on."""
+    """Start each test with empty lanes, a broker that nobody gave up on, and no memory of another test's gates."""
     clients._silent_until = 0.0
     clients._full_until.clear()
+    _gates._snapshot.read_at = float("-inf")
     lanes.empty()
 
 
