@@ -68,7 +68,7 @@ class Platform:
         ):
             services.dispatch()
         rung = []
-        while entry := lanes.take():
+        for entry in lanes.take_all():
             job_id, fence, actor = entry.split(":")
             bell = Bell(UUID(job_id), int(fence), actor, "default")
             start = services.claim(bell, worker_id=self.worker_id, time_limit=timedelta(days=1))

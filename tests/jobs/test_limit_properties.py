@@ -125,7 +125,7 @@ class Limits(RuleBasedStateMachine):
 
     @rule(lane=st.sampled_from(LANES), worker=ANY)
     def hear(self, lane, worker):
-        while entry := lanes.take(lane):
+        for entry in lanes.take_all(lane):
             job_id, fence, _actor = entry.split(":")
             self.heard.append((UUID(job_id), int(fence)))
             self.answer(self.heard[-1], worker)
@@ -244,6 +244,6 @@ def test_no_limit_is_ever_passed_and_none_holds_a_job_for_good():
     run_state_machine_as_test(
         Limits,
         settings=settings(
-            max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -64,13 +64,14 @@ def is_plain_empty(queue: str = "default") -> bool:
     return dramatiq.get_broker().client.hlen(f"dramatiq:{queue}.msgs") == 0
 
 
-def take(queue: str = "default") -> str | None:
-    """Take the first entry out of a queue's lane, as a worker would; None when it is empty."""
-    broker = dramatiq.get_broker()
+def take_all(queue: str = "default") -> list[str]:
+    """Take all entries out of a queue's lane, as workers would, and return them, first in line first."""
+    broker, found = dramatiq.get_broker(), []
     if not is_rabbitmq():
-        found = broker.bell_client.lpop(broker.lane_name(queue))
-        return found and found.decode()
+        return [entry.decode() for entry in broker.bell_client.lpop(broker.lane_name(queue), 10_000) or ()]
     broker.lane(queue)  # what was rung before has left
     with closing(pika.BlockingConnection(broker.parameters)) as connection:
-        found = connection.channel().basic_get(f"backroom.{queue}", auto_ack=True)[2]
-    return found and found.decode()
+        channel = connection.channel()
+        while (got := channel.basic_get(f"backroom.{queue}", auto_ack=True))[0]:
+            found.append(got[2].decode())
+    return found
