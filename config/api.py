@@ -7,6 +7,7 @@ from modules.customers.api import router as customers
 from modules.inventory.api import router as inventory
 from modules.jobs.api import router as jobs
 from modules.kernel.rest import RestApi
+from modules.shoptet.api import router as shoptet
 
 api = RestApi(
     title="Backroom",
@@ -20,3 +21,4 @@ api.add_decorator(in_tenants_scope, mode="operation")
 api.add_router("/jobs", jobs, auth=BearerToken("jobs"), tags=["jobs"])
 api.add_router("/customers", customers, auth=BearerToken("customers"), tags=["customers"])
 api.add_router("/inventory", inventory, auth=BearerToken("inventory"), tags=["inventory"])
+api.add_router("/shoptet", shoptet, auth=BearerToken("shoptet"), tags=["shoptet"])

@@ -7,6 +7,7 @@ from config import env
 from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
 from config.settings.api import API as _API
 from config.settings.jobs import JOBS, TASKS  # noqa: F401
+from config.settings.shoptet import SHOPTET as _SHOPTET
 
 BASE_DIR = env.ROOT
 SECRET_KEY = env.text("SECRET_KEY", "")
@@ -104,8 +105,10 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".static"
+MEDIA_ROOT = env.data_dir() / "files"  # downloads on their way in; nothing is served from here
 
 API = _API
+SHOPTET = _SHOPTET
 
 LOGGING = {
     "version": 1,

@@ -24,8 +24,6 @@ from tests.admin.pages import LISTS, listing
 
 MOST = 14  # questions of any list, session and user included
 
-pytestmark = pytest.mark.slow
-
 
 def make_nth(name, number):
     """Make the `number`-th row of a list, as different from the others as rows get."""

@@ -17,7 +17,7 @@ from tests.admin.factories import make_variant
 from tests.api.within import within
 from tests.orders.factories import line_facts, make_channel, order_facts
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

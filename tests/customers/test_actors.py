@@ -47,6 +47,7 @@ def test_backfill_finds_every_order_without_a_customer_chunk_by_chunk(drain, cha
     assert CustomerMetrics.objects.count() == 6
 
 
+@pytest.mark.slow
 def test_backfill_ends_although_some_orders_stay_doubtful(drain, channels):
     orders = [order_facts(f"D{n}", email="d@x.cz", customer_guid=f"g{n}") for n in range(2)]
     order_services.import_orders(
@@ -95,6 +96,7 @@ def state():
 COMMANDS = ["customers_backfill_from_orders", "customers_sync_order_customers", "customers_recalculate_metrics"]
 
 
+@pytest.mark.slow
 def test_a_recalculation_is_one_batch_that_ends_by_telling(drain, channels):
     run_command("customers_backfill_from_orders")
     heard = []

@@ -216,6 +216,7 @@ def test_the_count_is_the_tenants_own(channel):
         assert selectors.count_customers() == 0
 
 
+@pytest.mark.slow
 def test_predictions_follow_the_figures(channel):
     """Three weekly orders each; the n-th customer has been silent for n weeks since."""
     orders = [

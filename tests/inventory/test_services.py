@@ -274,6 +274,7 @@ drawn_orders = st.lists(st.tuples(st.integers(0, 400), st.booleans(), st.lists(l
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(drawn_orders)
+@pytest.mark.slow
 def test_sold_pieces_equal_an_independent_count(channel, drawn):
     Order.objects.all().delete()
     VariantMetrics.objects.all().delete()

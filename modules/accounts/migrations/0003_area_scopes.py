@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='apitoken',
             name='scopes',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('jobs:read', 'Read jobs'), ('jobs:write', 'Send, retry and cancel jobs'), ('customers:read', 'Read customers'), ('inventory:read', 'Read inventory')], max_length=30), size=None, verbose_name='scopes'),
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('jobs:read', 'Read jobs'), ('jobs:write', 'Send, retry and cancel jobs'), ('customers:read', 'Read customers'), ('inventory:read', 'Read inventory'), ('shoptet:read', 'Read shops and their log'), ('shoptet:write', 'Take snapshots of shops')], max_length=30), size=None, verbose_name='scopes'),
         ),
     ]

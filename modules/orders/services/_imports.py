@@ -13,7 +13,7 @@ from modules.orders.models import Order, OrderItem, OrderStatus, SalesChannel
 
 # Never newer by older: an order goes by its change, then by when it was fetched; a deleted one comes back
 # only by a fetch that is later than the deletion (its code may be in use again).
-_NEWER_ORDER = sql.SQL(
+NEWER_ORDER = sql.SQL(
     "CASE WHEN stored.deleted_at IS NULL"
     " THEN (COALESCE(excluded.changed_at, '-infinity'), excluded.fetched_at)"
     " >= (COALESCE(stored.changed_at, '-infinity'), stored.fetched_at)"
@@ -53,7 +53,7 @@ def import_orders(*, channel_id: int, orders: Sequence[OrderFacts], fetched_at: 
     than what is stored, is not written. Raises SalesChannel.DoesNotExist, also for another tenant's channel.
     """
     channel = SalesChannel.objects.get(id=channel_id)
-    newest = _newest_of_each_code(orders)
+    newest = newest_of_each_code(orders)
     with transaction.atomic():
         written = _write_orders(channel=channel, orders=newest.values(), fetched_at=fetched_at)
         _write_lines(channel.tenant_id, lines={order_id: newest[code].lines for order_id, code, _ in written})
@@ -62,7 +62,7 @@ def import_orders(*, channel_id: int, orders: Sequence[OrderFacts], fetched_at: 
             updated_ids=tuple(order_id for order_id, _, is_new in written if not is_new),
             unchanged=len(orders) - len(written),
         )
-        _tell(orders_imported, channel=channel, order_ids=result.order_ids)
+        tell(orders_imported, channel=channel, order_ids=result.order_ids)
     return result
 
 
@@ -81,16 +81,16 @@ def mark_deleted(*, channel_id: int, codes: Collection[str], deleted_at: datetim
         living = Order.objects.filter(channel=channel, code__in=codes, deleted_at=None, fetched_at__lte=deleted_at)
         ids = tuple(living.select_for_update().order_by("id").values_list("id", flat=True))
         Order.objects.filter(id__in=ids).update(deleted_at=deleted_at)
-        _tell(orders_deleted, channel=channel, order_ids=ids)
+        tell(orders_deleted, channel=channel, order_ids=ids)
     return ids
 
 
-def _tell(signal: Any, *, channel: SalesChannel, order_ids: tuple[int, ...]) -> None:
+def tell(signal: Any, *, channel: SalesChannel, order_ids: tuple[int, ...]) -> None:
     if order_ids:
         signal.send(sender=Order, tenant_id=channel.tenant_id, channel_id=channel.pk, order_ids=list(order_ids))
 
 
-def _newest_of_each_code(orders: Iterable[OrderFacts]) -> dict[str, OrderFacts]:
+def newest_of_each_code(orders: Iterable[OrderFacts]) -> dict[str, OrderFacts]:
     """One statement cannot write a row twice; sorted by code, so that two imports lock rows in one order."""
     oldest_first = sorted(
         orders, key=lambda facts: (facts.code, facts.changed_at.timestamp() if facts.changed_at else 0)
@@ -103,16 +103,21 @@ def _write_orders(
 ) -> list[tuple[int, str, bool]]:
     """Return (id, code, whether it is new) of each order that was written."""
     common = {"tenant_id": channel.tenant_id, "channel_id": channel.pk, "fetched_at": fetched_at, "deleted_at": None}
-    rows = [_order_row(facts) | common for facts in orders]
+    rows = [order_row(facts) | {"raw": _as_object(facts.raw)} | common for facts in orders]
     with connection.cursor() as cursor:
         cursor.execute(_UPSERT_ORDERS, [_as_json(rows)])
         written: list[tuple[int, str, bool]] = cursor.fetchall()
     return written
 
 
-def _order_row(facts: OrderFacts) -> dict[str, Any]:
+def _as_object(raw: Mapping[str, Any] | str) -> Any:
+    return json.loads(raw) if isinstance(raw, str) else raw
+
+
+def order_row(facts: OrderFacts) -> dict[str, Any]:
     row = {name: getattr(facts, name) for name in OrderFacts.__slots__ if name != "lines"}
-    return row | {"email_normalized": normalized_email(facts.email)}
+    row["email_normalized"] = normalized_email(facts.email)
+    return row
 
 
 def _write_lines(tenant_id: int, *, lines: Mapping[int, Sequence[LineFacts]]) -> None:
@@ -138,38 +143,53 @@ def _as_json(rows: list[dict[str, Any]]) -> str:
     return json.dumps(rows, default=str, ensure_ascii=False)
 
 
-def _upsert(
-    model: type[models.Model], *, key: Sequence[str], silent: Sequence[str] = (), guard: sql.SQL
+FROM_JSON = sql.SQL("json_populate_recordset(NULL::{table}, %s::json)")
+
+
+def upsert(
+    model: type[models.Model],
+    *,
+    key: Sequence[str],
+    silent: Sequence[str] = (),
+    guard: sql.SQL,
+    source: sql.SQL = FROM_JSON,
 ) -> sql.Composed:
-    """Return one INSERT for any number of rows that come as a JSON list, typed by the table itself.
+    """Return one INSERT for any number of rows from `source`; unless told otherwise a JSON list, typed by the table.
 
     A stored row is updated where `guard` holds and any column but the `silent` ones differs.
     """
-    columns = [str(field.column) for field in model._meta.concrete_fields if not field.primary_key]  # noqa: SLF001
+    columns = table_columns(model)
     set_columns = [column for column in columns if column not in key]
     compared = [column for column in set_columns if column not in silent]
+    table = sql.Identifier(model._meta.db_table)  # noqa: SLF001
     return sql.SQL(
         "INSERT INTO {table} AS stored ({columns})"
-        " SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s::json)"
+        " SELECT {columns} FROM {source}"
         " ON CONFLICT ({key}) DO UPDATE SET ({set_columns}) = ROW ({new_values})"
         " WHERE ({old}) IS DISTINCT FROM ({new}) AND {guard}"
         " RETURNING id, {returned}, xmax = 0"
     ).format(
-        table=sql.Identifier(model._meta.db_table),  # noqa: SLF001
-        columns=_names(columns),
-        key=_names(key),
-        set_columns=_names(set_columns),
-        new_values=_names(set_columns, of="excluded"),
-        old=_names(compared, of="stored"),
-        new=_names(compared, of="excluded"),
+        table=table,
+        columns=column_names(columns),
+        source=source.format(table=table),
+        key=column_names(key),
+        set_columns=column_names(set_columns),
+        new_values=column_names(set_columns, of="excluded"),
+        old=column_names(compared, of="stored"),
+        new=column_names(compared, of="excluded"),
         guard=guard,
         returned=sql.Identifier("stored", key[-1]),
     )
 
 
-def _names(columns: Sequence[str], *, of: str = "") -> sql.Composed:
+def table_columns(model: type[models.Model]) -> list[str]:
+    """Return the columns that an import fills: all but the id."""
+    return [str(field.column) for field in model._meta.concrete_fields if not field.primary_key]  # noqa: SLF001
+
+
+def column_names(columns: Sequence[str], *, of: str = "") -> sql.Composed:
     return sql.SQL(", ").join(sql.Identifier(*filter(None, (of, column))) for column in columns)
 
 
-_UPSERT_ORDERS = _upsert(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=_NEWER_ORDER)
-_UPSERT_LINES = _upsert(OrderItem, key=["order_id", "line_number"], guard=sql.SQL("true"))
+_UPSERT_ORDERS = upsert(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=NEWER_ORDER)
+_UPSERT_LINES = upsert(OrderItem, key=["order_id", "line_number"], guard=sql.SQL("true"))
