@@ -1,5 +1,7 @@
 """What every test may use; nothing here is clever about a module."""
 
+import time
+
 import dramatiq
 import pytest
 from django.core.management.commands import flush
@@ -37,7 +39,7 @@ def _empty_lanes():
     """Start each test with empty lanes, a broker that nobody gave up on, and no memory of another test's gates."""
     clients._silent_until = 0.0
     clients._full_until.clear()
-    _gates._snapshot.read_at = float("-inf")
+    _gates._snapshot.keys, _gates._snapshot.read_at = set(), time.monotonic()
     lanes.empty()
 
 

@@ -17,6 +17,7 @@ from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, Window
 from modules.jobs.engine import runner
 from modules.jobs.models import Job, LimitUse, Worker
+from modules.jobs.services import _gates
 from modules.jobs.services._gates import Candidate
 from modules.jobs.services._turns import Turns
 from modules.kernel import clock
@@ -25,6 +26,11 @@ from tests.support import lanes
 from tests.support.actors import note, step, use
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_view_of_the_gates():
+    _gates._snapshot.read_at = float("-inf")
 
 
 def lane(queue="default"):
