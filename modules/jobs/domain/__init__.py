@@ -31,6 +31,7 @@ from modules.jobs.domain.life import (
     allowed_steps,
     running_job,
 )
+from modules.jobs.domain.monitors import minutes_at_most, minutes_to_next, monitor_slug, plain_cron
 from modules.jobs.domain.rates import Window
 from modules.jobs.domain.replays import MOST_IN_FLIGHT, RAMP, may_release, step_of
 from modules.jobs.domain.retries import (
@@ -131,8 +132,12 @@ __all__ = [
     "due_times",
     "fingerprint",
     "may_release",
+    "minutes_at_most",
+    "minutes_to_next",
+    "monitor_slug",
     "next_times",
     "outlook",
+    "plain_cron",
     "rule_params",
     "running_job",
     "step_of",

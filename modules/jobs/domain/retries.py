@@ -13,6 +13,9 @@ class Backoff(Protocol):
     def delay(self, failures: int) -> timedelta:
         """Return the rest after the `failures`-th failure in a row (1 is the first)."""
 
+    def longest(self, failures: int) -> timedelta:
+        """Return the longest that `delay` may return."""
+
 
 @dataclass(frozen=True)
 class ExponentialBackoff:
@@ -24,8 +27,14 @@ class ExponentialBackoff:
 
     def delay(self, failures: int) -> timedelta:
         """Return the rest after the `failures`-th failure in a row (1 is the first)."""
-        seconds = min(self.base_seconds * 2 ** min(failures - 1, 40), self.cap_seconds)
-        return timedelta(seconds=seconds * (1 + random.uniform(0, self.jitter)))  # noqa: S311 -- spreads load
+        return self._shortest(failures) * (1 + random.uniform(0, self.jitter))  # noqa: S311 -- spreads load
+
+    def longest(self, failures: int) -> timedelta:
+        """Return the longest that `delay` may return."""
+        return self._shortest(failures) * (1 + self.jitter)
+
+    def _shortest(self, failures: int) -> timedelta:
+        return timedelta(seconds=min(self.base_seconds * 2 ** min(failures - 1, 40), self.cap_seconds))
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,10 @@ class TableBackoff:
     def delay(self, failures: int) -> timedelta:
         """Return the rest after the `failures`-th failure in a row (1 is the first)."""
         return timedelta(seconds=self.seconds[min(failures, len(self.seconds)) - 1])
+
+    def longest(self, failures: int) -> timedelta:
+        """Return the longest that `delay` may return."""
+        return self.delay(failures)
 
 
 class PermanentError(Exception):

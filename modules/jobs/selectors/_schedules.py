@@ -1,5 +1,6 @@
 """What runs by itself, and when."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -7,7 +8,9 @@ from uuid import UUID
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from modules.jobs.domain import InvalidSchedule, next_times
-from modules.jobs.models import MADE, Bookmark, JobSchedule, ScheduleFiring
+from modules.jobs.models import MADE, Bookmark, Job, JobSchedule, ScheduleFiring
+
+TAG = "schedule:"  # begins the tag that names a job's schedule
 
 
 def schedule_lags(*, now: datetime) -> dict[str, float]:
@@ -43,6 +46,14 @@ def schedules(*, limit: int) -> list[JobSchedule]:
 def get_schedule(key: str) -> JobSchedule:
     """Return the schedule; raises JobSchedule.DoesNotExist."""
     return JobSchedule.objects.get(key=key)
+
+
+def schedules_of_jobs(job_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """Return the keys of the schedules that sent these jobs, by job; jobs that none sent are left out."""
+    if not job_ids:
+        return {}
+    tagged = Job.objects.filter(id__in=job_ids).values_list("id", "tags")
+    return {job_id: tag.removeprefix(TAG) for job_id, tags in tagged for tag in tags if tag.startswith(TAG)}
 
 
 def newest_firings(schedule: JobSchedule, *, limit: int) -> list[ScheduleFiring]:

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import takewhile
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.dispatch import Signal
 from django.utils.translation import gettext
 
 from modules.jobs.domain import ALIVE, CALENDAR, Due, InvalidSchedule, Timetable, check_times, due
+from modules.jobs.events import schedule_fired, schedule_held_back
 from modules.jobs.models import MADE, Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor, all_schedules, get_spec
 from modules.jobs.services._enqueue import enqueue
@@ -217,6 +220,7 @@ def _fire_due(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> UUID
 
 def _hold_back(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> None:
     """Skip a due time while the last run has not ended, or let it wait, if none does yet."""
+    _announce(schedule_held_back, schedule)
     if schedule.overlap == JobSchedule.Overlap.QUEUE and schedule.waiting_due_at is None:
         _let_wait(schedule, due_at)
         return
@@ -235,7 +239,13 @@ def _fire(schedule: JobSchedule, *, due_at: datetime, now: datetime) -> UUID:
     _record(schedule, due_at, Outcome.FIRED, now=now, job_id=job_id)
     schedule.last_job_id, schedule.last_fired_at, schedule.problem = job_id, now, ""
     schedule.save(update_fields=["last_job_id", "last_fired_at", "problem"])
+    _announce(schedule_fired, schedule)
     return job_id
+
+
+def _announce(signal: Signal, schedule: JobSchedule) -> None:
+    payload = {"schedule": schedule.key, "job_id": schedule.last_job_id}
+    transaction.on_commit(partial(signal.send_robust, sender=JobSchedule, **payload), robust=True)
 
 
 def _is_running(schedule: JobSchedule) -> bool:
