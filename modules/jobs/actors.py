@@ -25,7 +25,7 @@ def tick() -> None:
 
 @actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)
 def prune_jobs(*, hours: int = 168, dead_hours: int = 168) -> None:
-    """Delete ended jobs, batches, replays and keyed answers past their keep, in chunks: no lock is held for long."""
+    """Delete ended jobs, batches, replays, firings and keyed answers past their keep in chunks: locks are short."""
     lively = [state for state in ENDED if state is not State.FAILED and state is not State.QUARANTINED]
     now = clock.now()
     gone = services.prune(ended_before=now - timedelta(hours=hours), states=lively, limit=PRUNE_CHUNK)
@@ -34,8 +34,9 @@ def prune_jobs(*, hours: int = 168, dead_hours: int = 168) -> None:
     )
     batches = services.prune_batches(ended_before=now - timedelta(hours=hours), limit=PRUNE_CHUNK)
     replays = services.prune_replays(ended_before=now - timedelta(hours=dead_hours), limit=PRUNE_CHUNK)
+    firings = services.prune_firings(due_before=now - timedelta(hours=hours), now=now, limit=PRUNE_CHUNK)
     answers = services.prune_answers(now=now, limit=PRUNE_CHUNK)
-    if PRUNE_CHUNK in {gone, dead, batches, replays, answers}:
+    if PRUNE_CHUNK in {gone, dead, batches, replays, firings, answers}:
         prune_jobs.send(hours=hours, dead_hours=dead_hours)
 
 

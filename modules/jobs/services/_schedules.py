@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.dispatch import Signal
 from django.utils.translation import gettext
 
@@ -22,6 +22,8 @@ from modules.kernel.ids import uuid7
 
 ON_TIME = timedelta(minutes=5)  # a run this late was not missed
 CATCH_UP_WINDOW = timedelta(days=7)  # what is older is not caught up, whatever the policy
+FIRINGS_KEPT = timedelta(days=30)  # at least: a due time within the window must be known to have fired
+NEWEST_KEPT = 50  # of each schedule, however old: a yearly one's last runs are of interest too
 
 Outcome = ScheduleFiring.Outcome
 
@@ -273,3 +275,22 @@ def _record(
         due_at=due_at,
         defaults={"fired_at": now, "outcome": outcome, "reason": reason[:500], "job_id": job_id},
     )
+
+
+def prune_firings(*, due_before: datetime, now: datetime, limit: int = 10_000) -> int:
+    """Delete at most `limit` firings that were due before then and 30 days ago; return how many went.
+
+    Each schedule's newest 50 stay. Safe to repeat: call again until it returns less than `limit`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """DELETE FROM jobs_schedulefiring WHERE id = ANY(ARRAY(
+                SELECT old.id FROM jobs_jobschedule schedule CROSS JOIN LATERAL (
+                    SELECT id FROM jobs_schedulefiring WHERE schedule_id = schedule.id AND due_at < %(before)s
+                        AND due_at < (SELECT due_at FROM jobs_schedulefiring WHERE schedule_id = schedule.id
+                            ORDER BY due_at DESC OFFSET %(kept)s - 1 LIMIT 1)
+                    ORDER BY due_at LIMIT %(limit)s) old
+                LIMIT %(limit)s))""",
+            {"before": min(due_before, now - FIRINGS_KEPT), "kept": NEWEST_KEPT, "limit": limit},
+        )
+        return int(cursor.rowcount)

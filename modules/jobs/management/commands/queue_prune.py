@@ -12,19 +12,26 @@ from modules.kernel import clock
 
 
 class Command(BaseCommand):
-    help = "Delete jobs that ended more than so many hours ago, with their attempts, then batches without any left."
+    help = (
+        "Delete jobs that ended more than so many hours ago, with their attempts, then batches without any left, and "
+        "the firings of schedules of more than so many hours, 720 at least, ago; each schedule's newest 50 stay."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--hours", type=int, default=168, help="how long ended jobs are kept (default: 168)")
         parser.add_argument("--chunk", type=int, default=10_000, help="rows in one transaction (default: 10000)")
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        before, chunk = clock.now() - timedelta(hours=options["hours"]), options["chunk"]
+        now, chunk = clock.now(), options["chunk"]
+        before = now - timedelta(hours=options["hours"])
         if chunk < 1:
             raise CommandError("--chunk is 1 or more.")
         jobs = self._in_chunks("jobs", chunk, lambda: services.prune(ended_before=before, states=ENDED, limit=chunk))
         batches = self._in_chunks("batches", chunk, lambda: services.prune_batches(ended_before=before, limit=chunk))
-        self.stdout.write(f"{jobs:,} jobs deleted, {batches:,} batches without any left.")
+        firings = self._in_chunks(
+            "firings", chunk, lambda: services.prune_firings(due_before=before, now=now, limit=chunk)
+        )
+        self.stdout.write(f"{jobs:,} jobs deleted, {batches:,} batches without any left, {firings:,} firings.")
 
     def _in_chunks(self, what: str, chunk: int, prune: Callable[[], int]) -> int:
         total = 0
