@@ -39,6 +39,9 @@ def repair() -> None:
     """Do all that `--fix` can; safe to repeat, and while everything runs."""
     for queue in clients.broken_lanes(_queues()):
         clients.mend_lane(queue)
+    services.mend_indexes()
+    services.mend_batches()
+    services.mend_schedules(now=clock.now())
     services.fire_due_schedules(now=clock.now())
     for _ in range(MOST_PASSES):
         done = services.dispatch()
@@ -97,6 +100,66 @@ def _schedules() -> list[Finding]:
     return [Finding(f"{key} is {lag:.0f} s late.", remedy, True) for key, lag in sorted(late.items())]
 
 
+def _firings() -> list[Finding]:
+    now = clock.now()
+    found = {
+        "schedules believe to have looked at times that are still to come": (
+            selectors.schedules_ahead(now=now).count(),
+            "They look again from now on; what has fired fires no second time.",
+        ),
+        "runs wait though their turn has come": (
+            len(selectors.waiting_runs_forgotten(now=now)),
+            "They are sent; is the scheduler (`periodiq config.workers`) running?",
+        ),
+        "firings sent no job": (selectors.firings_without_job().count(), "They are noted as missed."),
+    }
+    return [Finding(f"{count} {what}.", remedy, True) for what, (count, remedy) in found.items() if count]
+
+
+def _batches() -> list[Finding]:
+    found = {
+        "are closed with work or callbacks left": (
+            selectors.closed_batches_with_work(),
+            "They are opened, and end when their jobs have.",
+        ),
+        "have ended and nobody was told": (
+            selectors.batches_never_told(),
+            "They are closed, and their callbacks sent once.",
+        ),
+    }
+    return [Finding(f"{len(ids)} batches {what}.", remedy, True) for what, (ids, remedy) in found.items() if ids]
+
+
+def _indexes() -> list[Finding]:
+    sick = selectors.sick_indexes()
+    by_hand = "Make them by hand, CONCURRENTLY, as the models say: what they keep apart may be there twice."
+    found = [
+        (
+            "invalid: they slow writes and serve no read",
+            sick.invalid,
+            "They are dropped, and those of the models made anew.",
+            True,
+        ),
+        ("missing", sick.missing, "They are made, while everything runs.", True),
+        ("missing that keep rows apart", sick.missing_unique, by_hand, False),
+    ]
+    return [
+        Finding(f"{len(names)} indexes are {what}: {', '.join(names)}.", remedy, is_fixable)
+        for what, names, remedy, is_fixable in found
+        if names
+    ]
+
+
+def _release() -> list[Finding]:
+    count, newest = selectors.workers_before_migration(now=clock.now())
+    remedy = "`manage.py queue_restart` replaces them."
+    return (
+        [Finding(f"{count} workers are older than the migration {newest}, and may run old code.", remedy)]
+        if count
+        else []
+    )
+
+
 def _code() -> list[Finding]:
     unfit = sum(1 for _job, problem in selectors.check_unfinished() if problem)
     remedy = "`manage.py jobs_preflight` names them."
@@ -134,7 +197,11 @@ CHECKS: Mapping[str, Check] = {
     "ledger": _ledger,
     "workers": _workers,
     "schedules": _schedules,
+    "firings": _firings,
+    "batches": _batches,
     "code": _code,
+    "release": _release,
     "guard": _guard,
+    "indexes": _indexes,
     "clocks": _clocks,
 }

@@ -214,7 +214,7 @@ def test_a_preflight_looks_at_what_open_batches_have_yet_to_send(drain):
 
 
 def test_pruning_by_hand_takes_old_batches_along(batches):
-    assert run("queue_prune", "--hours", "0") == "3 jobs deleted, 1 batches without any left.\n"
+    assert run("queue_prune", "--hours", "0") == "3 jobs deleted, 1 batches without any left, 0 firings.\n"
 
 
 def test_pruning_goes_on_in_chunks_until_nothing_old_is_left_and_says_how_far_it_is(drain):
@@ -226,7 +226,7 @@ def test_pruning_goes_on_in_chunks_until_nothing_old_is_left_and_says_how_far_it
 
     call_command("queue_prune", "--hours", "0", "--chunk", "2", stdout=out, stderr=progress)
 
-    assert out.getvalue() == "3 jobs deleted, 3 batches without any left.\n"
+    assert out.getvalue() == "3 jobs deleted, 3 batches without any left, 0 firings.\n"
     assert progress.getvalue() == "2 jobs deleted, going on.\n2 batches deleted, going on.\n"
     assert (Job.objects.count(), Batch.objects.count()) == (0, 0)
     with pytest.raises(CommandError, match="1 or more"):

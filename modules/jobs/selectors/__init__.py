@@ -20,6 +20,17 @@ from modules.jobs.selectors._counts import (
 )
 from modules.jobs.selectors._fit import check_callbacks, check_unfinished
 from modules.jobs.selectors._gates import PAUSED, paused_gates
+from modules.jobs.selectors._illnesses import (
+    Indexes,
+    batches_never_told,
+    closed_batches_with_work,
+    firings_without_job,
+    model_indexes,
+    schedules_ahead,
+    sick_indexes,
+    waiting_runs_forgotten,
+    workers_before_migration,
+)
 from modules.jobs.selectors._imbalance import ledger_imbalance, newest_rung
 from modules.jobs.selectors._jobs import (
     attempts,
@@ -51,6 +62,7 @@ from modules.jobs.selectors._workers import has_live_workers, living_workers, se
 __all__ = [
     "PAUSED",
     "ActorFigures",
+    "Indexes",
     "QueueFigures",
     "QueueState",
     "StateCounts",
@@ -59,12 +71,15 @@ __all__ = [
     "attempts_of",
     "batch_members",
     "batch_tallies",
+    "batches_never_told",
     "check_callbacks",
     "check_unfinished",
+    "closed_batches_with_work",
     "count_tenant_jobs",
     "dead_letters",
     "dead_letters_by_actor",
     "dead_letters_since",
+    "firings_without_job",
     "get_batch",
     "get_job",
     "get_replay",
@@ -78,6 +93,7 @@ __all__ = [
     "ledger_imbalance",
     "living_workers",
     "long_runs",
+    "model_indexes",
     "newest_batches",
     "newest_firings",
     "newest_jobs",
@@ -93,11 +109,15 @@ __all__ = [
     "run_totals",
     "schedule_lags",
     "schedules",
+    "schedules_ahead",
     "schedules_of_jobs",
     "served_queues",
+    "sick_indexes",
     "stuck_schedules",
     "tenant_jobs",
     "tenant_schedules",
     "upcoming",
+    "waiting_runs_forgotten",
+    "workers_before_migration",
     "workers_by_pool",
 ]

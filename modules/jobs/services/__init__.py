@@ -13,6 +13,7 @@ from modules.jobs.services._figures import count_runs, note_tick, prune_figures,
 from modules.jobs.services._gates import Candidate, pause, read_gates, remove_limit, resume, set_limit
 from modules.jobs.services._ledger import Ending, MovedJob, move
 from modules.jobs.services._members import BatchClosed
+from modules.jobs.services._repairs import mend_batches, mend_indexes, mend_schedules
 from modules.jobs.services._replays import (
     NothingToReplay,
     cancel_replay,
@@ -111,6 +112,9 @@ __all__ = [
     "is_restart_asked",
     "keep_watch",
     "may_go_on",
+    "mend_batches",
+    "mend_indexes",
+    "mend_schedules",
     "monitor_queues",
     "move",
     "next_bell",
