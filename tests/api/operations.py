@@ -12,6 +12,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "data": {"fileId": "f", "fileUrl": "u", "fileName": "n", "fileType": "x"},
         "reason": "a typo",
     },
+    "ReplayIn": {"type": "file-analysis", "reason": "mended"},
     "RecurringJobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "0 2 * * *"},
 }
 

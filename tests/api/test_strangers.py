@@ -30,10 +30,13 @@ def alices(alice, force):
     made = alice.http.post(
         "/jobs/recurring", json={"type": "report-generation", "data": {"reportType": MARK}, "cron": "0 2 * * *"}
     )
+    force(alice.send(tags=[MARK]), "failed", error_type=MARK, error_message=MARK)
+    replay = alice.http.post("/jobs/replays", json={"reason": MARK, "jobs": [Job.objects.latest("created_at").pk.hex]})
     variant = make_variant(alice.tenant, MARK, code=MARK)
     shop = make_shop(alice.tenant, MARK)
     return {
         "job_id": failed,
+        "replay_id": replay.json()["id"],
         "recurring_id": made.json()["id"],
         "customer_id": make_customer(alice.tenant, MARK).pk,
         "variant_id": variant.pk,
@@ -46,17 +49,23 @@ def alices(alice, force):
 def everything():
     """Return every row that a request may have changed."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_jsonb(jobs_job) FROM jobs_job UNION ALL SELECT to_jsonb(s) FROM jobs_jobschedule s")
+        cursor.execute(
+            """SELECT to_jsonb(jobs_job) FROM jobs_job UNION ALL SELECT to_jsonb(s) FROM jobs_jobschedule s
+            UNION ALL SELECT to_jsonb(r) FROM jobs_replay r"""
+        )
         return cursor.fetchall()
 
 
 def test_the_file_names_all_operations():
-    assert len(OPERATIONS) == 22
+    assert len(OPERATIONS) == 28
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",
         "/jobs/{job_id}/data",
         "/jobs/{job_id}/retry",
         "/jobs/recurring/{recurring_id}",
+        "/jobs/replays/{replay_id}",
+        "/jobs/replays/{replay_id}/resume",
+        "/jobs/replays/{replay_id}/stop",
         "/customers/{customer_id}",
         "/inventory/variants/{variant_id}",
         "/shoptet/shops/{shop_id}/executions",
@@ -84,7 +93,8 @@ def test_what_is_ones_own_is_there(operation, alices, alice):
 def test_nothing_of_anothers_is_in_an_answer(operation, alices, bob):
     answer = operation.call(bob.http)
 
-    assert answer.status_code in {200, 201, 202}
+    nothing_to_replay = 409 if operation.body == "ReplayIn" else 200
+    assert answer.status_code in {200, 201, 202, nothing_to_replay}
     hers = [alices[name] for name in alices if name != "what"]
     words = [word for word in (MARK, *hers, "alice") if isinstance(word, str)]
     assert [word for word in words if word in answer.text] == []

@@ -196,6 +196,60 @@ def test_jobs_in_quarantine_are_an_incident_until_they_are_dealt_with(rule):
     assert (first, evaluate()) == ({"tests.note": 1}, {})
 
 
+def dead_letter():
+    job_id = send(1)[0]
+    now, job = timezone.now(), Job.objects.filter(id=job_id)
+    job.update(state="running", attempt=1, fence=1, started_at=now, deadline_at=now, worker_id=job_id)
+    job.update(state="failed", finished_at=now, error_type="ValueError", error_message="no", fingerprint="a" * 16)
+    return job_id
+
+
+def fail_again(job_id):
+    now, job = timezone.now(), Job.objects.filter(id=job_id)
+    job.update(state="running", fence=2, started_at=now, deadline_at=now, worker_id=job_id)
+    job.update(state="failed", finished_at=now)
+
+
+def test_a_replay_whose_cause_returned_is_an_incident_until_somebody_ends_it(rule):
+    rule("replay_stopped")
+    ids = [dead_letter() for _ in range(6)]
+    started = services.start_replay(jobs=Job.objects.filter(id__in=ids), what="x" * 300, by="eva")
+    running = evaluate()
+    fail_again(Job.objects.filter(state="queued").order_by("id").first().id)
+    services.continue_replays()
+    stopped = evaluate()
+    services.cancel_replay(started.pk)
+
+    assert (running, stopped, evaluate()) == ({}, {f"#{started.pk} {'x' * 300}"[:300]: 1}, {})
+    assert Alert.objects.count() == 1
+
+
+def test_a_replay_that_somebody_stopped_is_no_incident(rule):
+    rule("replay_stopped")
+    started = services.start_replay(jobs=Job.objects.filter(id__in=[dead_letter() for _ in range(6)]), what="x", by="e")
+    services.stop_replay(started.pk, by="eva")
+
+    assert evaluate() == {}
+
+
+def test_a_job_that_has_run_and_rests_for_days_is_an_incident(rule):
+    rule("job_waits_long", seconds=3600)
+    resting, far = (send_for_later() for _ in range(2))
+    long_ago = timezone.now() - timedelta(seconds=3700)
+    Job.objects.filter(id=far).update(created_at=long_ago)  # has not run yet
+    Job.objects.filter(id=resting).update(fence=1)
+    young = evaluate()
+    Job.objects.filter(id=resting).update(created_at=long_ago)
+    old = evaluate()
+    services.cancel([resting])
+
+    assert (young, list(old), round(old["tests.note"], -2), evaluate()) == ({}, ["tests.note"], 3700, {})
+
+
+def send_for_later():
+    return services.enqueue("tests.note", kwargs={"word": "x"}, delay=timedelta(days=1))
+
+
 def test_a_rule_may_look_at_some_subjects_only(rule):
     rule("queue_length", over=0, only=["import"])
     send(1)
@@ -407,6 +461,8 @@ def test_the_platforms_rules_say_what_the_readme_says():
         "jobs.schedule_missed": {"seconds": 300, "only": []},
         "jobs.no_worker": {"seconds": 60, "only": []},
         "jobs.quarantined": {"over": 0, "only": []},
+        "jobs.replay_stopped": {"over": 0, "only": []},
+        "jobs.job_waits_long": {"seconds": 259_200, "only": []},
         "jobs.queue_monitor": {"only": []},
     }
 

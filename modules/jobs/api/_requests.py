@@ -13,7 +13,7 @@ from ninja import Header
 from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
-from modules.jobs import services
+from modules.jobs import selectors, services
 from modules.jobs.registry import TENANT, ActorSpec, UnknownActor, get_open_spec
 from modules.jobs.services import Answer, KeyReused, StillAnswering
 from modules.kernel import clock
@@ -45,7 +45,7 @@ def tenant_of(request: HttpRequest) -> int:
 
 def caller_of(request: HttpRequest) -> str:
     """Return what the history calls the caller: its token's name."""
-    return f"API: {cast('Caller', request.auth).name}"  # type: ignore[attr-defined] # django-ninja puts it there
+    return f"{selectors.BY_API}{cast('Caller', request.auth).name}"  # type: ignore[attr-defined] # django-ninja puts it there
 
 
 def address(request: HttpRequest, name: str, **kwargs: Any) -> str:

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 from pydantic import (
     AfterValidator,
@@ -18,9 +19,11 @@ from pydantic.alias_generators import to_camel
 
 from modules.jobs.domain import Outcome, State
 from modules.jobs.domain.schedules import ALIASES
+from modules.jobs.models import Replay
 
 MAX_DEPTH = 32  # of lists and objects inside each other
 MAX_DELAY = timedelta(days=366)
+MAX_ID = 2**63 - 1  # of a row
 TEXT = r"^[^\x00-\x1f\x7f]+$"
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=TEXT)]
@@ -55,6 +58,7 @@ def _cron_line(cron: str) -> str:
 
 Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written)]
 Data = Annotated[dict[str, Any], AfterValidator(_shallow)]
+Id = Annotated[UUID, Field(strict=False)]
 Overlap = Literal["skip", "queue", "allow"]
 CatchUp = Literal["none", "one", "all"]
 SkippedHour = Literal["next", "skip"]
@@ -135,6 +139,32 @@ class RecurringJobIn(Body):
     are_weekends_off: bool = Field(default=False, description="Saturdays and Sundays are days off.")
 
 
+class ReplayIn(Body):
+    """Which failed jobs to run again in steps; all conditions hold together."""
+
+    type: Text | None = Field(default=None, examples=["file-analysis"])
+    jobs: list[Id] | None = Field(
+        default=None, min_length=1, max_length=1000, description="These, as far as they failed."
+    )
+    same_cause_as: Id | None = Field(default=None, description="Those that failed for the same cause as this job.")
+    reason: Annotated[str, StringConstraints(max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")] = Field(
+        default="", description="Why; kept with the replay."
+    )
+
+    def in_words(self) -> str:
+        """Return what was chosen, for whoever looks at it later."""
+        named = f"{len(self.jobs)} named jobs" if self.jobs else ""
+        cause = f"cause of {self.same_cause_as}" if self.same_cause_as else ""
+        return ", ".join(word for word in (self.type, named, cause) if word) or "all failed jobs"
+
+
+class ReplayFilter(BaseModel):
+    """Which page of the replays."""
+
+    cursor: int | None = Field(default=None, ge=1, le=MAX_ID, description="`nextCursor` of the page before.")
+    limit: int = Field(default=25, ge=1, le=100)
+
+
 class Out(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True)
 
@@ -192,6 +222,41 @@ class JobPage(Out):
 
     jobs: list[JobOut]
     next_cursor: str | None
+
+
+class ReplayCounts(Out):
+    """Where its jobs are; together they are the total."""
+
+    waiting: int = Field(description="Not released yet.")
+    in_flight: int = Field(description="Released, and not ended.")
+    succeeded: int
+    failed: int = Field(description="Failed again.")
+    cancelled: int
+    gone: int = Field(description="Retried or deleted by others before their turn.")
+
+
+class ReplayOut(Out):
+    """A replay in steps as it is now; the three that begin with `stopped` say why it stopped, when it did."""
+
+    id: int
+    what: str
+    reason: str
+    state: Replay.State
+    stopped_for: Replay.Stop | None
+    stopped_note: str | None
+    stopped_job_id: str | None
+    step: int = Field(description="1 is the first five, 2 the next fifty, 3 the rest.")
+    total: int
+    counts: ReplayCounts
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class ReplayPage(Out):
+    """Replays, newest first; `nextCursor` is null on the last page."""
+
+    replays: list[ReplayOut]
+    next_cursor: int | None
 
 
 class RecurringOut(Out):

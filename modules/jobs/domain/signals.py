@@ -27,6 +27,8 @@ class AlertKind(StrEnum):
     SCHEDULE_MISSED = "schedule_missed"  # schedule; seconds late, 0 when it cannot run at all
     NO_WORKER = "no_worker"  # queue; ready jobs
     QUARANTINED = "quarantined"  # actor; jobs
+    REPLAY_STOPPED = "replay_stopped"  # number and name of a replay; jobs that failed again
+    JOB_WAITS_LONG = "job_waits_long"  # actor; seconds since the oldest one was sent
     QUEUE_MONITOR = "queue_monitor"  # queue; ready jobs, as `manage.py queue_monitor` found them
 
 
@@ -49,6 +51,8 @@ LIMITS: Mapping[AlertKind, Mapping[str, int]] = {
     AlertKind.SCHEDULE_MISSED: {"seconds": 300},
     AlertKind.NO_WORKER: {"seconds": 60},
     AlertKind.QUARANTINED: {"over": 0},
+    AlertKind.REPLAY_STOPPED: {"over": 0},
+    AlertKind.JOB_WAITS_LONG: {"seconds": 3 * 24 * 3600},
     AlertKind.QUEUE_MONITOR: {},
 }
 """The one number of each kind, with its default. `seconds` of NO_WORKER is how long a job has waited by then."""
@@ -72,6 +76,8 @@ PLATFORM_RULES = (
     Rule(key="jobs.schedule_missed", kind=AlertKind.SCHEDULE_MISSED, channels=(Channel.EMAIL,)),
     Rule(key="jobs.no_worker", kind=AlertKind.NO_WORKER, channels=(Channel.EMAIL, Channel.WEBHOOK)),
     Rule(key="jobs.quarantined", kind=AlertKind.QUARANTINED, channels=(Channel.EMAIL,)),
+    Rule(key="jobs.replay_stopped", kind=AlertKind.REPLAY_STOPPED, channels=(Channel.EMAIL,)),
+    Rule(key="jobs.job_waits_long", kind=AlertKind.JOB_WAITS_LONG, channels=(Channel.EMAIL,)),
     Rule(key="jobs.queue_monitor", kind=AlertKind.QUEUE_MONITOR, channels=(Channel.WEBHOOK,)),
 )
 
@@ -79,8 +85,11 @@ PLATFORM_RULES = (
 def rule_params(kind: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return the parameters with defaults filled in; `only` lists the subjects that count, all when empty.
 
-    Raises InvalidRule for a name that the kind does not know, a number below 0, or an `only` of anything but text.
+    Raises InvalidRule for a kind that there is not, a name that it does not know, a number below 0, or an `only` of
+    anything but text.
     """
+    if kind not in list(AlertKind):  # a newer version's, while it is being deployed
+        raise InvalidRule(f"This version knows no rule of the kind {kind!r}.")
     known: dict[str, Any] = {**LIMITS[AlertKind(kind)], "only": []}
     if strange := sorted(set(params) - set(known)):
         raise InvalidRule(f"{kind} knows no {strange[0]!r}; it takes {', '.join(sorted(known))}.")

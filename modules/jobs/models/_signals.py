@@ -95,6 +95,8 @@ class AlertRule(models.Model):
         SCHEDULE_MISSED = domain.AlertKind.SCHEDULE_MISSED, _("A schedule is late or cannot run")
         NO_WORKER = domain.AlertKind.NO_WORKER, _("A queue has no worker")
         QUARANTINED = domain.AlertKind.QUARANTINED, _("Jobs are in quarantine")
+        REPLAY_STOPPED = domain.AlertKind.REPLAY_STOPPED, _("A replay stopped: jobs failed again")
+        JOB_WAITS_LONG = domain.AlertKind.JOB_WAITS_LONG, _("A job never comes to its end")
         QUEUE_MONITOR = domain.AlertKind.QUEUE_MONITOR, _("queue_monitor found a long queue")
 
     key = models.CharField(_("rule"), max_length=100, unique=True)

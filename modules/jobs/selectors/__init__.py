@@ -42,9 +42,17 @@ from modules.jobs.selectors._jobs import (
     job_changes,
     long_runs,
     newest_jobs,
+    oldest_resting,
     tenant_jobs,
 )
-from modules.jobs.selectors._replays import get_replay, newest_replays
+from modules.jobs.selectors._replays import (
+    BY_API,
+    failed_replays,
+    get_replay,
+    get_tenant_replay,
+    newest_replays,
+    tenant_replays,
+)
 from modules.jobs.selectors._schedules import (
     get_schedule,
     get_tenant_schedule,
@@ -60,6 +68,7 @@ from modules.jobs.selectors._schedules import (
 from modules.jobs.selectors._workers import has_live_workers, living_workers, served_queues, workers_by_pool
 
 __all__ = [
+    "BY_API",
     "PAUSED",
     "ActorFigures",
     "Indexes",
@@ -79,12 +88,14 @@ __all__ = [
     "dead_letters",
     "dead_letters_by_actor",
     "dead_letters_since",
+    "failed_replays",
     "firings_without_job",
     "get_batch",
     "get_job",
     "get_replay",
     "get_schedule",
     "get_tenant_job",
+    "get_tenant_replay",
     "get_tenant_schedule",
     "has_live_workers",
     "is_quiet",
@@ -100,6 +111,7 @@ __all__ = [
     "newest_replays",
     "newest_rung",
     "next_run",
+    "oldest_resting",
     "open_alerts",
     "paused_gates",
     "quarantined_jobs",
@@ -115,6 +127,7 @@ __all__ = [
     "sick_indexes",
     "stuck_schedules",
     "tenant_jobs",
+    "tenant_replays",
     "tenant_schedules",
     "upcoming",
     "waiting_runs_forgotten",

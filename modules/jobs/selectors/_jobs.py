@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Min, QuerySet
 
-from modules.jobs.domain import ALIVE, DEAD_LETTERS, State
+from modules.jobs.domain import ALIVE, DEAD_LETTERS, WAITING, State
 from modules.jobs.models import Attempt, Job, JobChange
 
 
@@ -29,6 +29,15 @@ def dead_letters() -> "QuerySet[Job]":
 def newest_jobs(*, limit: int, **conditions: str) -> list[Job]:
     """Return the newest jobs whose columns have these values."""
     return list(Job.objects.filter(**conditions).order_by("-id")[:limit])
+
+
+def oldest_resting(*, created_before: datetime) -> dict[str, datetime]:
+    """Return when each actor's oldest job was sent that has run, rests, and was sent before then; others are left out.
+
+    What was sent for a far day and has not run yet is as it should be.
+    """
+    resting = Job.objects.filter(state__in=WAITING, fence__gt=0, created_at__lt=created_before).order_by()
+    return dict(resting.values_list("actor").annotate(oldest=Min("created_at")))
 
 
 def get_job(job_id: UUID) -> Job:

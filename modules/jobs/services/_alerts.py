@@ -24,6 +24,7 @@ from modules.kernel.secrets import decrypt, encrypt
 log = logging.getLogger("backroom.alerts")
 
 SUBJECTS_AT_MOST = 100  # incidents of one rule at a time: a thousand would say no more than a hundred
+SUBJECT_LENGTH = 300
 NOTIFY_QUEUE = "high"
 
 Params = Mapping[str, Any]
@@ -141,7 +142,7 @@ def _update_value(alert: Alert, value: float) -> None:
 
 
 def _open(rule: AlertRule, subject: str, *, value: float, now: datetime) -> None:
-    alert = Alert.objects.create(rule=rule, subject=subject[:300], opened_at=now, last_value=value)
+    alert = Alert.objects.create(rule=rule, subject=subject[:SUBJECT_LENGTH], opened_at=now, last_value=value)
     _tell(rule, alert, event=OPENED)
     log.warning("alert=%d rule=%s opened: %s", alert.id, rule.key, alert_lines(alert)[0])
     _announce(alert_opened, alert, rule)
@@ -256,6 +257,17 @@ def _quarantined(params: Params, _look: _Look) -> Findings:
     return {actor: float(count) for actor, count in selectors.quarantined_jobs().items() if count > params["over"]}
 
 
+def _replay_stopped(params: Params, _look: _Look) -> Findings:
+    found = selectors.failed_replays(limit=SUBJECTS_AT_MOST)
+    return {str(one)[:SUBJECT_LENGTH]: float(one.failed) for one in found if one.failed > params["over"]}
+
+
+def _job_waits_long(params: Params, look: _Look) -> Findings:
+    before = look.now - timedelta(seconds=params["seconds"])
+    oldest = selectors.oldest_resting(created_before=before)
+    return {actor: (look.now - created_at).total_seconds() for actor, created_at in oldest.items()}
+
+
 _FINDERS: Mapping[AlertKind, Callable[[Params, _Look], Findings]] = {
     AlertKind.FAILURES_IN_ROW: _failures_in_row,
     AlertKind.QUEUE_LENGTH: _queue_length,
@@ -264,4 +276,6 @@ _FINDERS: Mapping[AlertKind, Callable[[Params, _Look], Findings]] = {
     AlertKind.SCHEDULE_MISSED: _schedule_missed,
     AlertKind.NO_WORKER: _no_worker,
     AlertKind.QUARANTINED: _quarantined,
+    AlertKind.REPLAY_STOPPED: _replay_stopped,
+    AlertKind.JOB_WAITS_LONG: _job_waits_long,
 }

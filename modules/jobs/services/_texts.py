@@ -21,6 +21,8 @@ _TEXTS = {
     AlertKind.JOB_RUNS_LONG: gettext_noop("%(subject)s has been running for %(value)d s"),
     AlertKind.SCHEDULE_MISSED: gettext_noop("The schedule %(subject)s missed its time or cannot run"),
     AlertKind.NO_WORKER: gettext_noop("No worker serves the queue %(subject)s, where %(value)d jobs wait"),
+    AlertKind.REPLAY_STOPPED: gettext_noop("The replay %(subject)s has stopped: %(value)d jobs failed again"),
+    AlertKind.JOB_WAITS_LONG: gettext_noop("A job of %(subject)s was sent %(value)d s ago, has run and waits again"),
     AlertKind.QUARANTINED: gettext_noop("%(subject)s has %(value)d jobs in quarantine: their workers died"),
 }
 
