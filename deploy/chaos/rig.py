@@ -168,7 +168,7 @@ def prepare(rig: Rig) -> None:
 def start(rig: Rig) -> None:
     """Start the workers and the schedulers and wait until they are at work. Raises UnableToStart."""
     start_workers(rig, "config.workers", *_ACTORS, "--queues", "high", "default")
-    apart = ["-m", "dramatiq", *_NUMBERS, "--threads", "1", "config.workers", *_ACTORS, "--queues", "quarantine"]
+    apart = [product.DRAMATIQ, *_NUMBERS, "--threads", "1", "config.workers", *_ACTORS, "--queues", "quarantine"]
     rig.supervisor.start(_program("quarantine", *apart, surroundings=rig.surroundings))
     rig.supervisor.start(*(_scheduler(name, rig.surroundings) for name in SCHEDULERS))
     if not rig.wait_until(lambda: rig.workers_alive() >= MASTERS, seconds=60):
@@ -177,7 +177,7 @@ def start(rig: Rig) -> None:
 
 def start_workers(rig: Rig, *arguments: str) -> None:
     """Start `dramatiq` with the arguments, once for each name in WORKERS."""
-    order = ["-m", "dramatiq", *_NUMBERS, "--threads", str(THREADS), *arguments]
+    order = [product.DRAMATIQ, *_NUMBERS, "--threads", str(THREADS), *arguments]
     rig.supervisor.start(*(_program(name, *order, surroundings=rig.surroundings) for name in WORKERS))
 
 

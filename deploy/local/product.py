@@ -17,6 +17,8 @@ from deploy.local.processes import Program, UnableToStart
 from deploy.local.supervisor import Supervisor
 
 SHOP_STAGE, PRODUCT_STAGE = 1, 2  # the servers are stage 0
+# The script, because only that can start itself again from an environment that is not activated.
+DRAMATIQ = str(Path(sys.executable).with_name("dramatiq"))
 WORKER_SHUTDOWN_SECONDS = 20
 PURCHASES = env.ROOT / "tests" / "data" / "cdnow_sample.txt"
 
@@ -85,9 +87,7 @@ def _pool(name: str, queues: list[str], *, surroundings: Mapping[str, str]) -> P
         "--worker-shutdown-timeout",
         str(WORKER_SHUTDOWN_SECONDS * 1000),
     ]
-    # The script, because only that can start itself again from an environment that is not activated.
-    script = str(Path(sys.executable).with_name("dramatiq"))
-    command = [script, "config.workers", *limits, "--queues", *queues]
+    command = [DRAMATIQ, "config.workers", *limits, "--queues", *queues]
     return _program(name, *command, surroundings=surroundings)
 
 

@@ -17,11 +17,11 @@ from typing import Any
 
 import django
 
-from deploy.local import folder, servers
+from deploy.local import folder, product, servers
 from deploy.local.log import Log
 
 SAMPLE = Path(__file__).parents[1] / "data" / "cdnow_sample.txt"
-WORKERS = ["-m", "dramatiq", "config.workers", "--processes", "2", "--threads", "4", "--queues", "customers"]
+WORKERS = [product.DRAMATIQ, "config.workers", "--processes", "2", "--threads", "4", "--queues", "customers"]
 CHANGED = (10, 100, 1_000)
 PATIENCE_SECONDS = 120
 

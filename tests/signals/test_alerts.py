@@ -440,6 +440,15 @@ def test_a_corrected_rule_has_no_problem_any_more(rule):
     assert AlertRule.objects.get().problem == ""
 
 
+def test_a_rule_of_a_kind_that_is_not_known_yet_is_marked_and_the_others_are_looked_at(rule):
+    rule("of_tomorrow")
+    AlertRule.objects.create(key="tests.z", kind="queue_length", default_params={"over": 0})
+    send(1)
+
+    assert evaluate() == {"default": 1}
+    assert "of_tomorrow" in AlertRule.objects.get(key="tests.of_tomorrow").problem
+
+
 def test_a_deploy_brings_the_platforms_rules_and_leaves_an_operators_changes():
     services.sync_alert_rules()
     AlertRule.objects.filter(key="jobs.queue_length").update(params={"over": 5}, channels=["email"], is_enabled=False)

@@ -8,12 +8,13 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 
+from deploy.local.product import DRAMATIQ  # noqa: E402
 from modules.jobs import services  # noqa: E402
 from tests.benchmarks.apps.backroom_actors import noop  # noqa: E402
 
 _MODULES = ["config.workers", "tests.benchmarks.apps.backroom_actors"]
 _NUMBERS = ["--processes", "2", "--threads", "8", "--queues", "default", "high"]
-WORKERS = [[sys.executable, "-m", "dramatiq", *_MODULES, *_NUMBERS]]
+WORKERS = [[sys.executable, DRAMATIQ, *_MODULES, *_NUMBERS]]
 
 
 def prepare():

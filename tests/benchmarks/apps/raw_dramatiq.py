@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
@@ -10,9 +11,8 @@ from tests.benchmarks import work
 
 broker = RedisBroker(url=os.environ["BENCH_REDIS"])
 dramatiq.set_broker(broker)
-WORKERS = [
-    [sys.executable, "-m", "dramatiq", "tests.benchmarks.apps.raw_dramatiq", "--processes", "2", "--threads", "4"]
-]
+SCRIPT = str(Path(sys.executable).with_name("dramatiq"))
+WORKERS = [[sys.executable, SCRIPT, "tests.benchmarks.apps.raw_dramatiq", "--processes", "2", "--threads", "4"]]
 
 
 @dramatiq.actor
