@@ -7,6 +7,7 @@ from config import env
 from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
 from config.settings.api import API as _API
 from config.settings.jobs import JOBS, TASKS  # noqa: F401
+from config.settings.notifications import NOTIFICATIONS as _NOTIFICATIONS
 from config.settings.shoptet import SHOPTET as _SHOPTET
 
 BASE_DIR = env.ROOT
@@ -27,6 +28,7 @@ INSTALLED_APPS = [
     "ninja",  # the API's page of documents from the wheel, nothing from outside
     "modules.jobs",
     "modules.accounts",
+    "modules.notifications",
     "modules.orders",
     "modules.customers",
     "modules.inventory",
@@ -108,6 +110,7 @@ STATIC_ROOT = BASE_DIR / ".static"
 MEDIA_ROOT = env.data_dir() / "files"  # downloads on their way in; nothing is served from here
 
 API = _API
+NOTIFICATIONS = _NOTIFICATIONS
 SHOPTET = _SHOPTET
 
 LOGGING = {

@@ -1,0 +1,5 @@
+"""HTTP in: what tenants' programs ask, what a mail's reader says, what the mail provider tells."""
+
+from modules.notifications.api._unsubscribe import unsubscribe
+
+__all__ = ["unsubscribe"]

@@ -1,0 +1,8 @@
+"""Where readers of mails and their provider reach us."""
+
+from django.urls import path
+
+from modules.notifications.api import unsubscribe
+
+app_name = "notifications"
+urlpatterns = [path("unsubscribe/<str:token>", unsubscribe, name="unsubscribe")]
