@@ -1,13 +1,14 @@
 """Questions about mails, notices and what people want."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import Count, Max, Min, QuerySet
 
 from modules.accounts.models import Membership, User
 from modules.notifications.domain import CHANNELS, LANGUAGES, Channel, Kind
-from modules.notifications.models import EmailMessage, Notification, Preference, Recipient, Suppression
+from modules.notifications.models import CleanupReceipt, EmailMessage, Notification, Preference, Recipient, Suppression
 
 
 def find_mail(mail_id: int) -> EmailMessage | None:
@@ -65,3 +66,16 @@ def preferences(*, tenant_id: int, user_id: int) -> dict[tuple[Kind, Channel], b
 def notices() -> "QuerySet[Notification]":
     """Return the notices in scope, newest first."""
     return Notification.objects.order_by("-id")
+
+
+def old_notices(*, rule: str, before: datetime) -> "QuerySet[Notification]":
+    """Return the notices in scope that a rule of the cleanup calls old, oldest first."""
+    if rule == CleanupReceipt.Rule.READ:
+        return Notification.objects.filter(read_at__lt=before).order_by("read_at")
+    return Notification.objects.filter(read_at=None, created_at__lt=before).order_by("created_at")
+
+
+def tally(notices: "QuerySet[Notification]") -> tuple[int, datetime | None, datetime | None]:
+    """Return how many they are, and when the oldest and the newest were made."""
+    found = notices.aggregate(count=Count("id"), oldest=Min("created_at"), newest=Max("created_at"))
+    return found["count"], found["oldest"], found["newest"]

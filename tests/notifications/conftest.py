@@ -23,9 +23,16 @@ class Post:
         self.at_rcpt = {}
         self.at_mail = []
         self.at_data = []
+        self.on_greeted = None
         self.on_taken = None
 
-    async def handle_MAIL(self, _server, _session, envelope, address, options):  # noqa: N802 -- aiosmtpd's name
+    async def handle_EHLO(self, _server, session, _envelope, hostname, responses):  # noqa: N802 -- aiosmtpd's name
+        if self.on_greeted:
+            self.on_greeted()
+        session.host_name = hostname
+        return responses
+
+    async def handle_MAIL(self, _server, _session, envelope, address, _options):  # noqa: N802
         if self.at_mail:
             return self.at_mail.pop(0)
         envelope.mail_from = address

@@ -69,6 +69,8 @@ def open_mailer() -> Iterator[Mailer]:
     backend = get_connection()
     try:
         backend.open()
+        if isinstance(backend, EmailBackend) and backend.connection:
+            backend.connection.ehlo_or_helo_if_needed()
     except (OSError, smtplib.SMTPException) as error:
         raise TemporaryMailError(f"The mail server cannot be reached: {_told(error)}") from None
     try:
@@ -94,7 +96,7 @@ def _speak(smtp: smtplib.SMTP, mail: OutgoingMail, message: EmailMultiAlternativ
     """Say it in SMTP. Until DATA nothing is taken, so that whatever goes wrong may be tried again."""
     content: bytes = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg] # Django's own can
     try:
-        _greet(smtp, mail.from_email)
+        _name_sender(smtp, mail.from_email)
         delivery = _name_recipients(smtp, mail.recipients)
     except (OSError, smtplib.SMTPException) as error:
         raise TemporaryMailError(f"The mail server hung up: {_told(error)}") from None
@@ -103,8 +105,7 @@ def _speak(smtp: smtplib.SMTP, mail: OutgoingMail, message: EmailMultiAlternativ
     return delivery
 
 
-def _greet(smtp: smtplib.SMTP, from_email: str) -> None:
-    smtp.ehlo_or_helo_if_needed()
+def _name_sender(smtp: smtplib.SMTP, from_email: str) -> None:
     options = ["BODY=8BITMIME"] if smtp.has_extn("8bitmime") else []
     code, reply = smtp.mail(sanitize_address(from_email, "utf-8"), options)
     _check(code, reply)
