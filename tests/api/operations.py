@@ -12,6 +12,8 @@ BODIES: dict[str, dict[str, Any]] = {
         "data": {"fileId": "f", "fileUrl": "u", "fileName": "n", "fileType": "x"},
         "reason": "a typo",
     },
+    "ReadIn": {"untilId": 1},
+    "PreferencesIn": {"preferences": [{"type": "draft_expiring", "channel": "email", "isOn": False}]},
     "RecurringJobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "0 2 * * *"},
 }
 

@@ -7,7 +7,7 @@ from modules.accounts.models import ApiToken
 from modules.jobs import services
 from modules.jobs.models import Job, JobSchedule
 from modules.kernel import clock
-from tests.admin.factories import make_customer, make_execution, make_shop, make_variant
+from tests.admin.factories import make_customer, make_execution, make_notice, make_shop, make_variant
 from tests.api.operations import OPERATIONS, WITH_ID, WITHOUT_ID
 from tests.api.within import within
 
@@ -32,7 +32,10 @@ def alices(alice, force):
     )
     variant = make_variant(alice.tenant, MARK, code=MARK)
     shop = make_shop(alice.tenant, MARK)
+    notice = make_notice(alice.tenant, MARK)
     return {
+        "notification_id": notice.pk,
+        "user_id": notice.user_id,
         "job_id": failed,
         "recurring_id": made.json()["id"],
         "customer_id": make_customer(alice.tenant, MARK).pk,
@@ -46,12 +49,13 @@ def alices(alice, force):
 def everything():
     """Return every row that a request may have changed."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT to_jsonb(jobs_job) FROM jobs_job UNION ALL SELECT to_jsonb(s) FROM jobs_jobschedule s")
+        tables = ("jobs_job", "jobs_jobschedule", "notifications_notification", "notifications_preference")
+        cursor.execute(" UNION ALL ".join(f"SELECT to_jsonb(row) FROM {table} row" for table in tables))
         return cursor.fetchall()
 
 
 def test_the_file_names_all_operations():
-    assert len(OPERATIONS) == 22
+    assert len(OPERATIONS) == 27
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",
         "/jobs/{job_id}/data",
@@ -62,6 +66,9 @@ def test_the_file_names_all_operations():
         "/shoptet/shops/{shop_id}/executions",
         "/shoptet/shops/{shop_id}/executions/{execution_id}",
         "/shoptet/shops/{shop_id}/snapshots/{what}",
+        "/notifications/{notification_id}/read",
+        "/notifications/users/{user_id}/read",
+        "/notifications/users/{user_id}/preferences",
     }
 
 

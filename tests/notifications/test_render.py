@@ -6,6 +6,7 @@ import pytest
 
 from modules.notifications import services
 from modules.notifications.domain import LANGUAGES, MAILS, InvalidMail, html_of, text_of
+from modules.notifications.services import _render
 from modules.notifications.services._render import FOLDER
 
 EVERY = [(template, locale) for template in MAILS for locale in LANGUAGES]
@@ -52,8 +53,6 @@ def test_no_value_may_be_missing(template):
 
 
 def test_a_value_that_a_template_names_and_nobody_declared_is_refused(monkeypatch, tmp_path):
-    from modules.notifications.services import _render
-
     (tmp_path / "export_ready.cs.txt").write_text("Export\n\n{{ size }} {{ forgotten }}\n")
     monkeypatch.setattr(_render, "FOLDER", tmp_path)
     _render._templates.cache_clear()

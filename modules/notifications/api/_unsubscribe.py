@@ -23,13 +23,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         raise Http404
     with tenant_scope(way_out.tenant_id):
         if request.method == "POST":
-            is_on = request.POST.get("again") == "1"
-            services.set_preferences(
-                tenant_id=way_out.tenant_id,
-                user_id=way_out.user_id,
-                wanted={(way_out.kind, Channel.EMAIL): is_on},
-                now=clock.now(),
-            )
+            _switch(way_out, is_on=request.POST.get("again") == "1")
         is_on = selectors.wants(
             tenant_id=way_out.tenant_id, user_id=way_out.user_id, kind=way_out.kind, channel=Channel.EMAIL
         )
@@ -38,3 +32,11 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
         response = render(request, "notifications/unsubscribe.html", {"is_on": is_on, "language": language})
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def _switch(way_out: services.WayOut, *, is_on: bool) -> None:
+    wanted = {(way_out.kind, Channel.EMAIL): is_on}
+    try:
+        services.set_preferences(tenant_id=way_out.tenant_id, user_id=way_out.user_id, wanted=wanted, now=clock.now())
+    except services.NotAMember:
+        raise Http404 from None  # who has left the tenant gets no mails of it
