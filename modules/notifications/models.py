@@ -58,6 +58,11 @@ class EmailMessage(models.Model):  # type: ignore[django-manager-missing] # its 
         indexes: ClassVar = [
             models.Index(fields=["tenant", "-id"], name="notifications_mail_newest"),
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="notifications_mail_provider"),
+            models.Index(
+                fields=["finished_at"],
+                condition=Q(state__in=["failed", "uncertain"]),
+                name="notifications_mail_trouble",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -114,7 +119,6 @@ class Suppression(models.Model):
     class Reason(models.TextChoices):
         BOUNCE = "bounce", _("Bounced for good")
         COMPLAINT = "complaint", _("Complained")
-        MANUAL = "manual", _("By hand")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     address = models.CharField(_("address"), max_length=254)
@@ -139,7 +143,7 @@ class Suppression(models.Model):
                 fields=["tenant", "address"], condition=Q(lifted_at=None), name="notifications_suppressed_once"
             ),
             models.CheckConstraint(
-                condition=Q(reason__in=["bounce", "complaint", "manual"]), name="notifications_suppression_reason"
+                condition=Q(reason__in=["bounce", "complaint"]), name="notifications_suppression_reason"
             ),
         ]
 

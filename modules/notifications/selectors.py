@@ -1,10 +1,10 @@
 """Questions about mails, notices and what people want."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, QuerySet
+from django.db.models import Count, Max, Min, Q, QuerySet
 
 from modules.accounts.models import Membership, User
 from modules.notifications.domain import CHANNELS, LANGUAGES, Channel, Kind
@@ -79,3 +79,24 @@ def tally(notices: "QuerySet[Notification]") -> tuple[int, datetime | None, date
     """Return how many they are, and when the oldest and the newest were made."""
     found = notices.aggregate(count=Count("id"), oldest=Min("created_at"), newest=Max("created_at"))
     return found["count"], found["oldest"], found["newest"]
+
+
+def recipients_of(mails: Sequence[EmailMessage]) -> dict[int, list[str]]:
+    """Return the addresses of many mails at once, by the mail's number."""
+    found: dict[int, list[str]] = {}
+    rows = Recipient.objects.filter(mail__in=mails).order_by("id").values_list("mail_id", "address")
+    for mail_id, address in rows:
+        found.setdefault(mail_id, []).append(address)
+    return found
+
+
+def troubles(*, since: datetime) -> tuple[int, int]:
+    """Return how many mails in scope failed since then, and of how many nobody knows whether they went out."""
+    mails = EmailMessage.objects.filter(
+        finished_at__gte=since, state__in=[EmailMessage.State.FAILED, EmailMessage.State.UNCERTAIN]
+    )
+    found = mails.aggregate(
+        failed=Count("id", filter=Q(state=EmailMessage.State.FAILED)),
+        uncertain=Count("id", filter=Q(state=EmailMessage.State.UNCERTAIN)),
+    )
+    return found["failed"], found["uncertain"]

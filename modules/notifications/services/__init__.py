@@ -13,11 +13,7 @@ from modules.notifications.services._notices import (
     set_preferences,
 )
 from modules.notifications.services._render import RenderedMail, render
-from modules.notifications.services._suppressions import (
-    lift_suppression,
-    restore_suppression,
-    suppress_by_hand,
-)
+from modules.notifications.services._suppressions import lift_suppression, restore_suppression
 from modules.notifications.services._way_out import WayOut, read_way_out
 
 __all__ = [
@@ -45,5 +41,4 @@ __all__ = [
     "send_again",
     "send_email",
     "set_preferences",
-    "suppress_by_hand",
 ]

@@ -13,18 +13,6 @@ def suppress(*, mail: EmailMessage, address: str, reason: str, detail: str, now:
     Suppression.objects.bulk_create([new], ignore_conflicts=True)
 
 
-def suppress_by_hand(*, tenant_id: int, address: str, detail: str, now: datetime) -> None:
-    """Mail this address no more, because somebody said so. Safe to repeat."""
-    new = Suppression(
-        tenant_id=tenant_id,
-        address=address.lower(),
-        reason=Suppression.Reason.MANUAL,
-        detail=detail,
-        created_at=now,
-    )
-    Suppression.objects.bulk_create([new], ignore_conflicts=True)
-
-
 def lift_suppression(*, suppression_id: int, by_id: int | None, now: datetime) -> bool:
     """Let the address be mailed again; return False when it was lifted before. The row stays as history."""
     held = Suppression.objects.filter(pk=suppression_id, lifted_at=None)
