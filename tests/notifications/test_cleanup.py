@@ -158,6 +158,9 @@ def test_a_size_or_an_age_below_one_is_refused(old, options):
 def test_the_schedule_is_sunday_two_oclock_and_editable(transactional_db):
     job_services.sync_schedules(now=clock.now())
     row = JobSchedule.objects.get(key="notifications.cleanup")
-    assert (row.cron, row.options) == ("0 2 * * 0", {"read_days": 30, "unread_days": 90, "limit": 1_000})
+    assert (row.default_cron, row.default_options) == (
+        "0 2 * * 0",
+        {"read_days": 30, "unread_days": 90, "limit": 1_000},
+    )
     job_id = job_services.run_schedule_now(key=row.key, now=clock.now())
     assert Job.objects.get(id=job_id).actor == "notifications.cleanup"
