@@ -23,16 +23,10 @@ class Post:
         self.at_rcpt = {}
         self.at_mail = []
         self.at_data = []
-        self.on_greeted = None
+        self.on_named = None
         self.on_taken = None
 
-    async def handle_EHLO(self, _server, session, _envelope, hostname, responses):  # noqa: N802 -- aiosmtpd's name
-        if self.on_greeted:
-            self.on_greeted()
-        session.host_name = hostname
-        return responses
-
-    async def handle_MAIL(self, _server, _session, envelope, address, _options):  # noqa: N802
+    async def handle_MAIL(self, _server, _session, envelope, address, _options):  # noqa: N802 -- aiosmtpd's name
         if self.at_mail:
             return self.at_mail.pop(0)
         envelope.mail_from = address
@@ -41,6 +35,8 @@ class Post:
     async def handle_RCPT(self, _server, _session, envelope, address, _options):  # noqa: N802
         if replies := self.at_rcpt.get(address):
             return replies.pop(0)
+        if self.on_named:
+            self.on_named()
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -56,8 +56,8 @@ def test_a_worker_that_dies_after_the_servers_yes_mails_nobody_twice(alice, post
     assert [message["Message-ID"] for message in post.messages] == [services.message_id(mail)] * 2
 
 
-def test_a_worker_that_dies_before_it_has_named_the_mail_loses_nothing(alice, post):
-    victims, post.on_greeted = killer()
+def test_a_worker_that_dies_before_the_content_loses_nothing(alice, post):
+    victims, post.on_named = killer()
     die(post, victims, alice)
     assert (EmailMessage.objects.get().state, post.messages) == ("queued", [])
 

@@ -1,7 +1,7 @@
 """The mail server, through Django's mail backends; SMTP is spoken step by step, to know what each answer was for."""
 
 import smtplib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,12 +54,16 @@ class Mailer:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
 
-    def send(self, mail: OutgoingMail) -> Delivery:
-        """Hand the mail over; raises TemporaryMailError, PermanentMailError, AnswerLost."""
+    def send(self, mail: OutgoingMail, *, begin: Callable[[], None]) -> Delivery:
+        """Hand the mail over; raises TemporaryMailError, PermanentMailError, AnswerLost.
+
+        `begin` is called once, right before the server may take it; what it raises ends this.
+        """
         is_smtp = isinstance(self._backend, EmailBackend)
         message = _message(mail, to=mail.to if is_smtp else mail.recipients)
         if is_smtp:
-            return _speak(self._backend.connection, mail, message)
+            return _speak(self._backend.connection, mail, message, begin)
+        begin()
         return _hand_over(self._backend, mail, message)
 
 
@@ -92,7 +96,9 @@ def _message(mail: OutgoingMail, *, to: Sequence[str]) -> EmailMultiAlternatives
     return message
 
 
-def _speak(smtp: smtplib.SMTP, mail: OutgoingMail, message: EmailMultiAlternatives) -> Delivery:
+def _speak(
+    smtp: smtplib.SMTP, mail: OutgoingMail, message: EmailMultiAlternatives, begin: Callable[[], None]
+) -> Delivery:
     """Say it in SMTP. Until DATA nothing is taken, so that whatever goes wrong may be tried again."""
     content: bytes = message.message().as_bytes(linesep="\r\n")  # type: ignore[call-arg] # Django's own can
     try:
@@ -101,6 +107,7 @@ def _speak(smtp: smtplib.SMTP, mail: OutgoingMail, message: EmailMultiAlternativ
     except (OSError, smtplib.SMTPException) as error:
         raise TemporaryMailError(f"The mail server hung up: {_told(error)}") from None
     if delivery.accepted:
+        begin()
         delivery.provider_id = _provider_id(_give_content(smtp, content))
     return delivery
 

@@ -1,15 +1,12 @@
-"""Old notices go, a batch in a transaction with the receipt that counts it: a kill leaves both or neither."""
+"""Old notices go, a batch in one statement with the receipt that counts it: a kill leaves both or neither."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import F, Value
-from django.db.models.functions import Coalesce, Greatest, Least
+from django.db import connection
 
-from modules.notifications import selectors
-from modules.notifications.models import CleanupReceipt, Notification
+from modules.notifications.models import CleanupReceipt
 
 Rule = CleanupReceipt.Rule
 Report = Callable[[int], None]
@@ -20,7 +17,7 @@ def clean_up(
 ) -> dict[str, int]:
     """Delete notices read `read_days` ago or never read in `unread_days`; return how many by rule, of the whole run.
 
-    `limit` rows in a transaction; `report` is told after each how many are gone. Called again with the same `run`
+    `limit` rows in a statement; `report` is told after each how many are gone. Called again with the same `run`
     it goes on, with the ages it began with; another run at the same time takes other rows.
     """
     counts: dict[str, int] = {}
@@ -37,17 +34,25 @@ def clean_up(
     return counts
 
 
+_OLD = {
+    Rule.READ: "read_at < %(before)s ORDER BY read_at",
+    Rule.UNREAD: "read_at IS NULL AND created_at < %(before)s ORDER BY created_at",
+}
+_DELETE = """
+    WITH old AS (SELECT id FROM notifications_notification WHERE {old} LIMIT %(limit)s FOR UPDATE SKIP LOCKED),
+    gone AS (DELETE FROM notifications_notification WHERE id IN (SELECT id FROM old) RETURNING created_at),
+    told AS (SELECT count(*) AS count, min(created_at) AS oldest, max(created_at) AS newest FROM gone)
+    UPDATE notifications_cleanupreceipt AS receipt
+    SET count = receipt.count + told.count,
+        oldest_at = least(oldest_at, oldest), newest_at = greatest(newest_at, newest)
+    FROM told WHERE receipt.id = %(receipt_id)s RETURNING told.count"""
+
+
 def _delete_batch(receipt: CleanupReceipt, *, limit: int) -> int:
-    with transaction.atomic():
-        old = selectors.old_notices(rule=receipt.rule, before=receipt.before)
-        found = list(old.select_for_update(skip_locked=True).values_list("id", "created_at")[:limit])
-        if not found:
-            return 0
-        Notification.objects.filter(id__in=[number for number, _ in found]).delete()
-        times = [created_at for _, created_at in found]
-        CleanupReceipt.objects.filter(pk=receipt.pk).update(
-            count=F("count") + len(found),
-            oldest_at=Least(Coalesce("oldest_at", Value(min(times))), Value(min(times))),
-            newest_at=Greatest(Coalesce("newest_at", Value(max(times))), Value(max(times))),
+    """Delete and count in one statement, of all tenants; return how many went."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DELETE.format(old=_OLD[Rule(receipt.rule)]),
+            {"before": receipt.before, "limit": limit, "receipt_id": receipt.pk},
         )
-    return len(found)
+        return int(cursor.fetchone()[0])

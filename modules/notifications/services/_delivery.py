@@ -1,7 +1,8 @@
 """A mail on its way out. What can be known is kept exactly; what cannot is called uncertain and left to a person.
 
-The state is `sending` from just before the server is spoken to until its answer is written down. A start that finds
-it so comes after one that died in between: the server may have taken the mail, so it is not handed over again.
+The state is `sending` from just before the server is given the content until its answer is written down. A start
+that finds it so comes after one that died in between: the server may have taken the mail, so it is not handed over
+again.
 """
 
 from datetime import datetime
@@ -29,6 +30,10 @@ READY = (State.QUEUED, State.FAILED)
 
 class MailGone(Exception):
     """The mail was deleted, with its user or its tenant, before it went out."""
+
+
+class BegunElsewhere(Exception):
+    """Somebody else hands the mail over at this moment."""
 
 
 def deliver(*, mail_id: int, sender: str, is_last: bool) -> EmailMessage:
@@ -90,12 +95,13 @@ def _suppress(mail: EmailMessage, reasons: dict[str, str]) -> None:
 
 
 def _try(mail: EmailMessage, addresses: list[str], *, sender: str, is_last: bool) -> None:
+    EmailMessage.objects.filter(pk=mail.pk, state__in=READY).update(attempts=F("attempts") + 1)
     try:
         outgoing = _outgoing(mail, addresses)
         with clients.open_mailer() as mailer:
-            if not _begin(mail, sender):
-                return  # somebody else has begun meanwhile
-            delivery = mailer.send(outgoing)
+            delivery = mailer.send(outgoing, begin=lambda: _begin(mail, sender))
+    except BegunElsewhere:
+        return
     except TemporaryMailError as error:
         _end(mail, State.FAILED if is_last else State.QUEUED, error=str(error))
         raise
@@ -129,9 +135,11 @@ def _outgoing(mail: EmailMessage, addresses: list[str]) -> OutgoingMail:
     )
 
 
-def _begin(mail: EmailMessage, sender: str) -> bool:
+def _begin(mail: EmailMessage, sender: str) -> None:
+    """Note, for good, that from now on the server may take it; raises BegunElsewhere."""
     begun = EmailMessage.objects.filter(pk=mail.pk, state__in=READY)
-    return bool(begun.update(state=State.SENDING, sender=sender, attempts=F("attempts") + 1, error=""))
+    if not begun.update(state=State.SENDING, sender=sender, error=""):
+        raise BegunElsewhere("Another start hands this mail over.")
 
 
 def _record(mail: EmailMessage, delivery: Delivery, *, is_last: bool) -> None:
