@@ -95,6 +95,9 @@ LOGIN_URL = "admin:login"
 ADMINS = [(address, address) for address in env.words("ADMINS")]
 vars().update(Env.email_url_config(env.text("EMAIL_URL", "consolemail://")))
 EMAIL_TIMEOUT = 10
+# A provider's API instead: EMAIL_BACKEND=anymail.backends.sendgrid.EmailBackend, ANYMAIL={"SENDGRID_API_KEY": "..."}.
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", vars()["EMAIL_BACKEND"])
+ANYMAIL = {"REQUESTS_TIMEOUT": EMAIL_TIMEOUT, **env.mapping("ANYMAIL")}
 EMAIL_SUBJECT_PREFIX = "[Backroom] "
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "backroom@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL

@@ -1,9 +1,11 @@
 """Whose data it is, and who may see it."""
 
 from typing import ClassVar
+from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -23,6 +25,12 @@ class Tenant(models.Model):
         return self.name
 
 
+def check_timezone(name: str) -> None:
+    """Raise ValidationError for what is no time zone of the IANA's list."""
+    if name not in available_timezones():
+        raise ValidationError(_("There is no time zone of this name; one is Europe/Prague."))
+
+
 class User(AbstractUser):
     """A person who logs in; superusers see every tenant, others those they are members of.
 
@@ -35,7 +43,9 @@ class User(AbstractUser):
         POLISH = "pl", _("Polish")
 
     locale = models.CharField(_("language"), max_length=5, choices=Locale, blank=True, default="", db_default="")
-    timezone = models.CharField(_("time zone"), max_length=64, blank=True, default="", db_default="")
+    timezone = models.CharField(
+        _("time zone"), max_length=64, blank=True, default="", db_default="", validators=[check_timezone]
+    )
 
     class Meta:
         verbose_name = _("user")

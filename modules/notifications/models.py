@@ -168,6 +168,7 @@ class Notification(models.Model):
         verbose_name_plural = _("notifications")
         indexes: ClassVar = [
             models.Index(fields=["tenant", "user", "-id"], name="notifications_notice_of"),
+            models.Index(fields=["tenant", "-id"], name="notifications_notice_newest"),
             models.Index(fields=["read_at"], condition=Q(read_at__isnull=False), name="notifications_notice_read"),
             models.Index(fields=["created_at"], condition=Q(read_at=None), name="notifications_notice_unread"),
         ]

@@ -107,6 +107,6 @@ def open_amazon():
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
     amazon.origin = f"http://127.0.0.1:{server.server_port}"
     return amazon, server

@@ -1,11 +1,13 @@
 """The mail server, through Django's mail backends; SMTP is spoken step by step, to know what each answer was for."""
 
 import smtplib
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.mail.backends.smtp import EmailBackend
 from django.core.mail.message import sanitize_address
@@ -70,13 +72,15 @@ class Mailer:
 @contextmanager
 def open_mailer() -> Iterator[Mailer]:
     """Connect, and hang up afterwards; raises TemporaryMailError. Each step has EMAIL_TIMEOUT."""
-    backend = get_connection()
     try:
+        backend = get_connection()
         backend.open()
         if isinstance(backend, EmailBackend) and backend.connection:
             backend.connection.ehlo_or_helo_if_needed()
     except (OSError, smtplib.SMTPException) as error:
         raise TemporaryMailError(f"The mail server cannot be reached: {_told(error)}") from None
+    except (ImproperlyConfigured, ImportError) as error:
+        raise TemporaryMailError(f"EMAIL_BACKEND is not set up: {error}") from None
     try:
         yield Mailer(backend)
     finally:
@@ -150,21 +154,52 @@ def _check(code: int, reply: bytes) -> None:
 
 
 def _hand_over(backend: Any, mail: OutgoingMail, message: EmailMultiAlternatives) -> Delivery:
-    """Send by a backend that is one call; those of django-anymail raise errors with the provider's status."""
+    """Send by a backend that is one call; those of django-anymail tell a provider's answers."""
     try:
         backend.send_messages([message])
     except Exception as error:  # noqa: BLE001 -- each provider's library has errors of its own
-        _raise_as_ours(error)
+        if not (told := _answers(message, mail.recipients)).refused:
+            _raise_as_ours(error)
+        return told
+    return _answers(message, mail.recipients)
+
+
+def _answers(message: EmailMultiAlternatives, recipients: Sequence[str]) -> Delivery:
     status = getattr(message, "anymail_status", None)
-    return Delivery(accepted=list(mail.recipients), provider_id=str(getattr(status, "message_id", "") or "")[:200])
+    told = getattr(status, "recipients", None) or {}
+    words = {address: str(getattr(told.get(address), "status", None) or "") for address in recipients}
+    refused = {address: word for address, word in words.items() if word in {"rejected", "invalid", "failed"}}
+    accepted = [address for address in recipients if address not in refused]
+    return Delivery(accepted, refused, provider_id=str(getattr(status, "message_id", None) or "")[:200])
 
 
 def _raise_as_ours(error: Exception) -> None:
     status = getattr(error, "status_code", None)
-    if not isinstance(status, int):
-        raise AnswerLost(f"The provider did not say whether it took the mail: {_told(error)}") from None
-    is_passing = status >= 500 or status in (408, 425, 429)
-    raise (TemporaryMailError if is_passing else PermanentMailError)(f"The provider answered {status}.") from None
+    if isinstance(error, ImproperlyConfigured) or _is_unusable(error):
+        raise PermanentMailError(f"The mail cannot be given to the provider: {_told(error)}") from None
+    if isinstance(status, int) and status >= 300:
+        is_passing = status >= 500 or status in (408, 425, 429)
+        raise (TemporaryMailError if is_passing else PermanentMailError)(f"The provider answered {status}.") from None
+    if any(_is_no_connection(each) for each in _causes(error)):
+        raise TemporaryMailError(f"The provider cannot be reached: {_told(error)}") from None
+    raise AnswerLost(f"The provider did not say whether it took the mail: {_told(error)}") from None
+
+
+def _is_unusable(error: Exception) -> bool:
+    """Return whether django-anymail refused the mail before it sent anything."""
+    return isinstance(error, ValueError | TypeError) and type(error).__module__.startswith("anymail.")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_no_connection(error: BaseException) -> bool:
+    """Return whether the error says that nothing was sent; the names are those of urllib3 and requests."""
+    names = {"NewConnectionError", "NameResolutionError", "ConnectTimeout", "ConnectTimeoutError"}
+    return isinstance(error, ConnectionRefusedError | socket.gaierror) or type(error).__name__ in names
 
 
 def _provider_id(reply: bytes) -> str:

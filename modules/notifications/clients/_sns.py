@@ -20,6 +20,7 @@ class SnsUnavailable(Exception):
 
 _certificates: dict[str, tuple[float, bytes]] = {}
 _lock = threading.Lock()
+_turns = threading.BoundedSemaphore(4)  # forgers can name addresses without end, and must not take all our threads
 
 
 def fetch_certificate(url: str) -> bytes:
@@ -31,7 +32,12 @@ def fetch_certificate(url: str) -> bytes:
         until, kept = _certificates.get(url, (0.0, b""))
     if until > time.monotonic():
         return kept
-    found = _get(url)
+    if not _turns.acquire(timeout=TIMEOUT_SECONDS):
+        raise SnsUnavailable("Too many certificates are being fetched.")
+    try:
+        found = _get(url)
+    finally:
+        _turns.release()
     if not found.lstrip().startswith(b"-----BEGIN CERTIFICATE-----"):
         raise SnsUnavailable("What Amazon sent is no certificate.")
     _keep(url, found)
