@@ -18,7 +18,7 @@ from modules.notifications.actors import cleanup
 from modules.notifications.models import CleanupReceipt, Notification
 from tests.notifications.conftest import make_member
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 def make(user, tenant, *, days_old, read_days_ago=None):
