@@ -10,9 +10,10 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     from modules.customers import admin as customers  # admin modules need the apps to be ready
     from modules.inventory import admin as inventory
     from modules.jobs import admin as jobs
+    from modules.notifications import admin as notifications
     from modules.shoptet import admin as shoptet
 
-    parts = [part.home(request) for part in (jobs, shoptet, customers, inventory)]
+    parts = [part.home(request) for part in (jobs, shoptet, customers, inventory, notifications)]
     cards = [card for part in parts for card in part["cards"]]
     charts = [chart for part in parts for chart in part["charts"]]
     return {**context, "cards": cards, "charts": charts}

@@ -1,8 +1,10 @@
 """Typed readers of the environment: a wrong value stops the start and names the variable."""
 
 import hashlib
+import json
 import tempfile
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import environ
@@ -43,6 +45,17 @@ def number(name: str, *, default: int, at_least: int = 0) -> int:
 def words(name: str, *, default: str = "") -> list[str]:
     """Return a list that is written with commas between."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def mapping(name: str) -> dict[str, Any]:
+    """Return an object that is written as JSON; empty unless given."""
+    try:
+        value = json.loads(text(name, "{}"))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise ImproperlyConfigured(f"{name} is no JSON object.")  # its value may be a secret
+    return value
 
 
 def data_dir() -> Path:

@@ -17,6 +17,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("webhooks/shoptet/", include("modules.shoptet.urls")),
+    path("", include("modules.notifications.urls")),
     path("metrics", metrics.export),
     path("health/live", health.live),
     path("health/ready", health.ready),

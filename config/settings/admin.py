@@ -54,6 +54,15 @@ _NAVIGATION = [
         ],
     },
     {
+        "title": _("Messages"),
+        "items": [
+            _item(_("E-mails"), icon="mail", model="notifications.emailmessage"),
+            _item(_("Notifications"), icon="notifications", model="notifications.notification"),
+            _item(_("Suppressions"), icon="block", model="notifications.suppression"),
+            _item(_("Cleanups"), icon="delete_sweep", model="notifications.cleanupreceipt"),
+        ],
+    },
+    {
         "title": _("Access"),
         "items": [
             _item(_("Tenants"), icon="domain", model="accounts.tenant"),

@@ -7,6 +7,7 @@ from config import env
 from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
 from config.settings.api import API as _API
 from config.settings.jobs import JOBS, TASKS  # noqa: F401
+from config.settings.notifications import NOTIFICATIONS as _NOTIFICATIONS
 from config.settings.shoptet import SHOPTET as _SHOPTET
 
 BASE_DIR = env.ROOT
@@ -27,6 +28,7 @@ INSTALLED_APPS = [
     "ninja",  # the API's page of documents from the wheel, nothing from outside
     "modules.jobs",
     "modules.accounts",
+    "modules.notifications",
     "modules.orders",
     "modules.customers",
     "modules.inventory",
@@ -93,6 +95,9 @@ LOGIN_URL = "admin:login"
 ADMINS = [(address, address) for address in env.words("ADMINS")]
 vars().update(Env.email_url_config(env.text("EMAIL_URL", "consolemail://")))
 EMAIL_TIMEOUT = 10
+# A provider's API instead: EMAIL_BACKEND=anymail.backends.sendgrid.EmailBackend, ANYMAIL={"SENDGRID_API_KEY": "..."}.
+EMAIL_BACKEND = env.text("EMAIL_BACKEND", vars()["EMAIL_BACKEND"])
+ANYMAIL = {"REQUESTS_TIMEOUT": EMAIL_TIMEOUT, **env.mapping("ANYMAIL")}
 EMAIL_SUBJECT_PREFIX = "[Backroom] "
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "backroom@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
@@ -108,6 +113,7 @@ STATIC_ROOT = BASE_DIR / ".static"
 MEDIA_ROOT = env.data_dir() / "files"  # downloads on their way in; nothing is served from here
 
 API = _API
+NOTIFICATIONS = _NOTIFICATIONS
 SHOPTET = _SHOPTET
 
 LOGGING = {

@@ -10,7 +10,7 @@ JOBS: dict[str, Any] = {
     "WORKERS": "config.workers",
     # Queues by the worker pool that serves them; a pool is one `dramatiq config.workers -Q ...`.
     "POOLS": {
-        "normal": ["high", "default", "normal", "low"],
+        "normal": ["high", "default", "normal", "low", "emails"],
         "imports": ["snapshots-download", "snapshots-process", "import", "integrations"],
         "customers": ["customers"],
         # Jobs whose worker died are run here, each alone, so that only the guilty one is found guilty.

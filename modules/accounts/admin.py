@@ -123,7 +123,8 @@ class UserAdmin(StockUserAdmin, AccessAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave a colleague's password and permissions to superusers."""
         if request.user.is_superuser:
-            return super().get_fieldsets(request, obj)
+            stock = super().get_fieldsets(request, obj)
+            return stock if obj is None else (*stock, (_("Language and time"), {"fields": ("locale", "timezone")}))
         return ((None, {"fields": ("username", "first_name", "last_name", "email", "is_active")}),)
 
     def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:

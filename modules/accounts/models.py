@@ -1,9 +1,11 @@
 """Whose data it is, and who may see it."""
 
 from typing import ClassVar
+from zoneinfo import available_timezones
 
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -23,8 +25,27 @@ class Tenant(models.Model):
         return self.name
 
 
+def check_timezone(name: str) -> None:
+    """Raise ValidationError for what is no time zone of the IANA's list."""
+    if name not in available_timezones():
+        raise ValidationError(_("There is no time zone of this name; one is Europe/Prague."))
+
+
 class User(AbstractUser):
-    """A person who logs in; superusers see every tenant, others those they are members of."""
+    """A person who logs in; superusers see every tenant, others those they are members of.
+
+    `locale` and `timezone` are the person's own; empty ones are the installation's.
+    """
+
+    class Locale(models.TextChoices):
+        ENGLISH = "en", _("English")
+        CZECH = "cs", _("Czech")
+        POLISH = "pl", _("Polish")
+
+    locale = models.CharField(_("language"), max_length=5, choices=Locale, blank=True, default="", db_default="")
+    timezone = models.CharField(
+        _("time zone"), max_length=64, blank=True, default="", db_default="", validators=[check_timezone]
+    )
 
     class Meta:
         verbose_name = _("user")
@@ -65,6 +86,8 @@ class ApiToken(models.Model):
         JOBS_WRITE = "jobs:write", _("Send, retry and cancel jobs")
         CUSTOMERS_READ = "customers:read", _("Read customers")
         INVENTORY_READ = "inventory:read", _("Read inventory")
+        NOTIFICATIONS_READ = "notifications:read", _("Read notifications and preferences")
+        NOTIFICATIONS_WRITE = "notifications:write", _("Mark notifications read, change preferences")
         SHOPTET_READ = "shoptet:read", _("Read shops and their log")
         SHOPTET_WRITE = "shoptet:write", _("Take snapshots of shops")
 

@@ -51,7 +51,8 @@ def viewer(alice, login):
 @pytest.fixture
 def operator(alice, login):
     """The client of one of Alice's staff who may act on jobs, schedules and shops."""
-    may = ["jobs.change_job", "jobs.change_jobschedule", "shoptet.change_shop", "shoptet.change_parkedrecord"]
+    mails = ["notifications.change_emailmessage", "notifications.change_suppression"]
+    may = [*mails, "jobs.change_job", "jobs.change_jobschedule", "shoptet.change_shop", "shoptet.change_parkedrecord"]
     return login(make_staff("operator", tenants=[alice], permissions=["view_*", *may]))
 
 

@@ -11,7 +11,9 @@ from modules.inventory.models import VariantMetrics
 from modules.jobs.domain import ENDED, State
 from modules.jobs.models import Attempt, Batch, Job, JobSchedule, Replay, ReplayedJob, ScheduleFiring, Worker
 from modules.kernel import clock
+from modules.kernel.ids import uuid7
 from modules.kernel.tenancy import all_tenants
+from modules.notifications.models import CleanupReceipt, EmailMessage, Notification, Recipient, Suppression
 from modules.orders import services as order_services
 from modules.orders.models import Order
 from modules.shoptet import services as shoptet_services
@@ -166,3 +168,35 @@ def make_parked(shop: Shop, code: str = "A9", **fields: Any) -> ParkedRecord:
     boring = {"kind": "order", "raw": "{}", "reason": "no amount", "parked_at": now, "attempted_at": now}
     with all_tenants():
         return ParkedRecord.objects.create(tenant_id=shop.tenant_id, shop=shop, code=code, **(boring | fields))
+
+
+def make_member(tenant: Tenant, username: str) -> User:
+    user = User.objects.create_user(username, f"{username}@example.com")
+    Membership.objects.create(user=user, tenant=tenant)
+    return user
+
+
+def make_notice(tenant: Tenant, mark: str) -> Notification:
+    user = make_member(tenant, f"reader-{mark}")
+    return Notification.objects.create(
+        tenant=tenant, user=user, type="draft_reminder", payload={"propertyName": mark}, created_at=clock.now()
+    )
+
+
+def make_mail(tenant: Tenant, subject: str, **fields: Any) -> EmailMessage:
+    boring = {"key": subject, "template": "invitation", "locale": "cs", "from_email": "b@example.com"}
+    mail = EmailMessage.objects.create(tenant=tenant, subject=subject, **{**boring, **fields})
+    with all_tenants():
+        Recipient.objects.create(tenant=tenant, mail=mail, address=f"{subject}@example.com".lower())
+    return mail
+
+
+def make_suppression(tenant: Tenant, mark: str, **fields: Any) -> Suppression:
+    boring = {"address": f"{mark}@example.com", "reason": "bounce", "detail": mark, "created_at": clock.now()}
+    return Suppression.objects.create(tenant=tenant, **{**boring, **fields})
+
+
+def make_receipt(**fields: Any) -> CleanupReceipt:
+    now = clock.now()
+    boring = {"run": uuid7(), "rule": "read", "before": now, "count": 5, "started_at": now, "finished_at": now}
+    return CleanupReceipt.objects.create(**{**boring, **fields})

@@ -12,6 +12,7 @@ LISTS = [
     "jobs_replay",
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "orders_order", "customers_customer"),
     *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
+    *("notifications_emailmessage", "notifications_notification", "notifications_suppression"),
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
@@ -24,8 +25,21 @@ OF_TENANTS = [
         "accounts_tenant",
         "accounts_user",
         "accounts_membership",
+        "notifications_emailmessage",
+        "notifications_notification",
+        "notifications_suppression",
     ),
 ]
+
+
+SIMPLE = {
+    "customers_customer": factories.make_customer,
+    "inventory_variantmetrics": factories.make_variant,
+    "notifications_emailmessage": factories.make_mail,
+    "notifications_notification": factories.make_notice,
+    "notifications_suppression": factories.make_suppression,
+}
+"""What makes a row of a tenant with a mark and needs nothing else."""
 
 
 def listing(name, query=""):
@@ -63,9 +77,8 @@ def make_row(name, tenant, mark):
     if name in {"accounts_user", "accounts_membership"}:
         user = factories.make_staff(mark, tenants=[tenant], permissions=[])
         return user if name == "accounts_user" else user.memberships.get()
-    if name in {"customers_customer", "inventory_variantmetrics"}:
-        make = factories.make_customer if name == "customers_customer" else factories.make_variant
-        return make(tenant, mark)
+    if name in SIMPLE:
+        return SIMPLE[name](tenant, mark)
     shop = factories.make_shop(tenant, mark)
     made = {
         "shoptet_shop": lambda: shop,

@@ -4,18 +4,23 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from modules.kernel import clock
 from tests.admin.factories import (
     make_batch,
     make_customer,
     make_execution,
     make_firing,
     make_job,
+    make_mail,
+    make_member,
+    make_notice,
     make_order,
     make_parked,
     make_replay,
     make_schedule,
     make_shop,
     make_staff,
+    make_suppression,
     make_tenant,
     make_variant,
     make_worker,
@@ -40,13 +45,18 @@ def make_nth(name, number):
         return make_replay(*members, tenant_ids=[tenant.pk])
     if name == "jobs_worker":
         return make_job("running", worker_id=make_worker(hostname=f"box{number}").pk)
-    if name.startswith("accounts"):
-        return make_staff(f"user{number}", tenants=[tenant], permissions=[])
+    if name.startswith(("notifications", "accounts")):
+        return make_messages(tenant, f"m{number}"), make_staff(f"user{number}", tenants=[tenant], permissions=[])
     make_variant(tenant, code=f"P{number}")
     shop = make_shop(tenant, f"shop{number}")
     order = make_order(shop, f"A{number}")
     make_execution(shop), make_parked(shop)
     return make_customer(tenant, orders=(order,))
+
+
+def make_messages(tenant, mark):
+    make_suppression(tenant, mark, lifted_at=clock.now(), lifted_by=make_member(tenant, mark))
+    return make_mail(tenant, mark), make_notice(tenant, mark)
 
 
 @pytest.mark.parametrize("name", LISTS)

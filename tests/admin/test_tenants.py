@@ -44,6 +44,8 @@ def test_the_history_of_a_foreign_row_is_not_found(viewer, bob, name):
         *[("jobs_failedjob", "replay"), ("jobs_failedjob", "discard")],
         *[("jobs_replay", "pause"), ("jobs_replay", "resume"), ("jobs_replay", "cancel")],
         *[("shoptet_shop", "sync_orders"), ("shoptet_shop", "test_connection"), ("shoptet_parkedrecord", "retry")],
+        *[("notifications_emailmessage", "send_again"), ("notifications_emailmessage", "confirm_sent")],
+        *[("notifications_suppression", "lift"), ("notifications_suppression", "restore")],
     ],
 )
 def test_a_button_of_a_foreign_row_is_not_found_and_does_nothing(operator, bob, name, button):
@@ -200,3 +202,20 @@ def test_groups_of_permissions_are_for_superusers(alice, login, root):
     client = login(make_staff("climber", tenants=[alice], permissions=codes))
 
     assert [who.get("/admin/auth/group/add/").status_code for who in (client, root)] == [403, 200]
+
+
+def test_a_superuser_sets_a_persons_language_and_time_zone(root, alice):
+    person = make_staff("person", tenants=[alice], permissions=[])
+    page = root.get(detail("accounts_user", person))
+    form = page.context["adminform"].form
+    fields = {name: value for name, value in form.initial.items() if value not in (None, False) and name != "password"}
+    rows = {"memberships-TOTAL_FORMS": 0, "memberships-INITIAL_FORMS": 0}
+    joined = {f"date_joined_{part}": value for part, value in enumerate(("2026-01-01", "10:00:00"))}
+    sent = {**fields, **joined, **rows, "locale": "cs", "groups": [], "user_permissions": []}
+
+    wrong = root.post(detail("accounts_user", person), {**sent, "timezone": "Europe/Praha"})
+    root.post(detail("accounts_user", person), {**sent, "timezone": "America/New_York"})
+
+    person.refresh_from_db()
+    assert list(wrong.context["adminform"].form.errors) == ["timezone"]
+    assert (person.locale, person.timezone) == ("cs", "America/New_York")
