@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "ninja",  # the API's page of documents from the wheel, nothing from outside
     "modules.jobs",
     "modules.accounts",
+    "modules.catalog",
     "modules.orders",
     "modules.customers",
     "modules.shoptet",

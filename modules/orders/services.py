@@ -1,12 +1,12 @@
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from psycopg import sql
 
+from modules.kernel.upserts import as_json_rows, upsert_statement
 from modules.orders.domain import ImportResult, LineFacts, OrderFacts, StatusFacts, normalized_email
 from modules.orders.events import orders_deleted, orders_imported
 from modules.orders.models import Order, OrderItem, OrderStatus, SalesChannel
@@ -105,7 +105,7 @@ def _write_orders(
     common = {"tenant_id": channel.tenant_id, "channel_id": channel.pk, "fetched_at": fetched_at, "deleted_at": None}
     rows = [_order_row(facts) | common for facts in orders]
     with connection.cursor() as cursor:
-        cursor.execute(_UPSERT_ORDERS, [_as_json(rows)])
+        cursor.execute(_UPSERT_ORDERS, [as_json_rows(rows)])
         written: list[tuple[int, str, bool]] = cursor.fetchall()
     return written
 
@@ -130,46 +130,8 @@ def _write_lines(tenant_id: int, *, lines: Mapping[int, Sequence[LineFacts]]) ->
             " WHERE item.order_id = kept.order_id AND item.line_number > kept.lines",
             [list(lines), [len(order_lines) for order_lines in lines.values()]],
         )
-        cursor.execute(_UPSERT_LINES, [_as_json(rows)])
+        cursor.execute(_UPSERT_LINES, [as_json_rows(rows)])
 
 
-def _as_json(rows: list[dict[str, Any]]) -> str:
-    """Decimals and times go as text: PostgreSQL reads them by the column's type, so nothing becomes a float."""
-    return json.dumps(rows, default=str, ensure_ascii=False)
-
-
-def _upsert(
-    model: type[models.Model], *, key: Sequence[str], silent: Sequence[str] = (), guard: sql.SQL
-) -> sql.Composed:
-    """Return one INSERT for any number of rows that come as a JSON list, typed by the table itself.
-
-    A stored row is updated where `guard` holds and any column but the `silent` ones differs.
-    """
-    columns = [str(field.column) for field in model._meta.concrete_fields if not field.primary_key]  # noqa: SLF001
-    set_columns = [column for column in columns if column not in key]
-    compared = [column for column in set_columns if column not in silent]
-    return sql.SQL(
-        "INSERT INTO {table} AS stored ({columns})"
-        " SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s::json)"
-        " ON CONFLICT ({key}) DO UPDATE SET ({set_columns}) = ROW ({new_values})"
-        " WHERE ({old}) IS DISTINCT FROM ({new}) AND {guard}"
-        " RETURNING id, {returned}, xmax = 0"
-    ).format(
-        table=sql.Identifier(model._meta.db_table),  # noqa: SLF001
-        columns=_names(columns),
-        key=_names(key),
-        set_columns=_names(set_columns),
-        new_values=_names(set_columns, of="excluded"),
-        old=_names(compared, of="stored"),
-        new=_names(compared, of="excluded"),
-        guard=guard,
-        returned=sql.Identifier("stored", key[-1]),
-    )
-
-
-def _names(columns: Sequence[str], *, of: str = "") -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(*filter(None, (of, column))) for column in columns)
-
-
-_UPSERT_ORDERS = _upsert(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=_NEWER_ORDER)
-_UPSERT_LINES = _upsert(OrderItem, key=["order_id", "line_number"], guard=sql.SQL("true"))
+_UPSERT_ORDERS = upsert_statement(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=_NEWER_ORDER)
+_UPSERT_LINES = upsert_statement(OrderItem, key=["order_id", "line_number"], guard=sql.SQL("true"))
