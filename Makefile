@@ -5,7 +5,7 @@ BIN := .venv/bin
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n / 2 + 1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-journeys test-rabbitmq test-chaos bench check lock clean
+.PHONY: help install run demo test test-slow test-journeys test-rabbitmq test-chaos bench check lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -15,8 +15,10 @@ run: install ## Run the product here; its address and login are printed
 	@$(BIN)/python -m deploy.local run
 demo: install ## Import 6,919 orders twice and check every figure
 	@$(BIN)/python -m deploy.local demo
-test: install ## Run the tests
-	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m "not journey" $(ARGS)
+test: install ## Run the quick tests, under a minute
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m "not slow and not journey" $(ARGS)
+test-slow: install ## Run the tests of every page, endpoint and fault, and of properties
+	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m "slow and not journey" $(ARGS)
 test-journeys: install ## Run the tests that kill and restart real processes; minutes
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m journey $(ARGS)
 test-rabbitmq: install ## Run the tests of jobs on RabbitMQ (Debian: apt install rabbitmq-server)

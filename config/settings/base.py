@@ -6,7 +6,7 @@ from environ import Env
 from config import env
 from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
 from config.settings.api import API as _API
-from config.settings.jobs import JOBS  # noqa: F401
+from config.settings.jobs import JOBS, TASKS  # noqa: F401
 
 BASE_DIR = env.ROOT
 SECRET_KEY = env.text("SECRET_KEY", "")
@@ -22,6 +22,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
     "django.contrib.staticfiles",
+    "django_tasks",  # `@task`, django.tasks before Django 6; the backend is the ledger
     "ninja",  # the API's page of documents from the wheel, nothing from outside
     "modules.jobs",
     "modules.accounts",
@@ -107,6 +108,8 @@ LOGGING = {
     "loggers": {
         "httpx": {"level": "WARNING"},
         "django.db.backends": {"level": "WARNING"},
+        # The ledger's own line tells of a failed task, masked; this one would show whatever the error says.
+        "django_tasks": {"level": "CRITICAL"},
         "pika": {"level": "CRITICAL"},  # what fails is raised, too, and told in one line instead of ten
     },
 }

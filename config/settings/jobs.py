@@ -5,8 +5,9 @@ from typing import Any
 from config import env
 
 JOBS: dict[str, Any] = {
-    # A dotted path, because modules never import config.
+    # Dotted paths, because modules never import config.
     "BROKER": "config.broker.build_broker",
+    "WORKERS": "config.workers",
     # Queues by the worker pool that serves them; a pool is one `dramatiq config.workers -Q ...`.
     "POOLS": {
         "normal": ["high", "default", "normal", "low"],
@@ -46,4 +47,15 @@ JOBS: dict[str, Any] = {
     "WEBHOOK_SECRET": env.text("ALERT_WEBHOOK_URL", ""),
     # Whether a webhook may lead into the own network; off, because an operator's form must not open it.
     "WEBHOOK_MAY_BE_PRIVATE": env.flag("ALERT_WEBHOOK_MAY_BE_PRIVATE", default=False),
+}
+
+# What `@task` functions of reusable apps need; django.tasks reads the setting.
+TASKS: dict[str, Any] = {
+    "default": {
+        "BACKEND": "modules.jobs.engine.django_tasks.LedgerBackend",
+        # A task may wait in any queue that a pool serves, but not in the quarantine of other jobs.
+        "QUEUES": [queue for name, pool in JOBS["POOLS"].items() if name != "quarantine" for queue in pool],
+        # Nobody promised that a task may run twice; an app whose tasks can gets an alias with more.
+        "OPTIONS": {"max_attempts": 1},
+    },
 }

@@ -20,7 +20,14 @@ def backfill_from_orders(*, chunk: int = CHUNK) -> None:
         backfill_tenant.send_with_options(kwargs=kwargs, tenant_id=tenant_id)
 
 
-@actor(queue_name="customers", max_retries=5, time_limit=5 * clock.MINUTE, atomic=True)
+@actor(
+    queue_name="customers",
+    max_retries=5,
+    time_limit=5 * clock.MINUTE,
+    atomic=True,
+    api_name="customers.backfill_from_orders",
+    api_arguments=(),
+)
 def backfill_tenant(*, tenant_id: int, after_id: int = 0, chunk: int = CHUNK) -> None:
     """Attach one chunk of orders that have no customer and send the next, until there is none left."""
     last_id = services.attach_next(tenant_id=tenant_id, after_id=after_id, limit=chunk, now=clock.now())
@@ -36,7 +43,14 @@ def recalculate_metrics(*, chunk: int = CHUNK) -> None:
         recalculate_tenant.send_with_options(kwargs=kwargs, tenant_id=tenant_id)
 
 
-@actor(queue_name="customers", max_retries=5, time_limit=5 * clock.MINUTE, atomic=True)
+@actor(
+    queue_name="customers",
+    max_retries=5,
+    time_limit=5 * clock.MINUTE,
+    atomic=True,
+    api_name="customers.recalculate_metrics",
+    api_arguments=(),
+)
 def recalculate_tenant(*, tenant_id: int, after_id: int = 0, chunk: int = CHUNK) -> None:
     """Recalculate one chunk of customers and send the next, until there is none left."""
     last_id = services.recalculate_next(tenant_id=tenant_id, after_id=after_id, limit=chunk, now=clock.now())

@@ -1,13 +1,14 @@
 """The platform's own jobs, and the minute tick that periodiq sends."""
 
 from datetime import timedelta
+from typing import Any
 
 import dramatiq
 from periodiq import cron
 
 from modules.jobs import services
 from modules.jobs.domain import ENDED, ExponentialBackoff, State
-from modules.jobs.engine import actor
+from modules.jobs.engine import actor, django_tasks
 from modules.kernel import clock
 
 PRUNE_CHUNK = 10_000
@@ -19,11 +20,12 @@ def tick() -> None:
     services.fire_due_schedules(now=clock.now())
     services.note_tick(now=clock.now())
     services.dispatch()
+    services.continue_replays()
 
 
 @actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)
 def prune_jobs(*, hours: int = 168, dead_hours: int = 168) -> None:
-    """Delete ended jobs, batches and keyed answers past their keep, one chunk at a time: no lock is held for long."""
+    """Delete ended jobs, batches, replays and keyed answers past their keep, in chunks: no lock is held for long."""
     lively = [state for state in ENDED if state is not State.FAILED and state is not State.QUARANTINED]
     now = clock.now()
     gone = services.prune(ended_before=now - timedelta(hours=hours), states=lively, limit=PRUNE_CHUNK)
@@ -31,8 +33,9 @@ def prune_jobs(*, hours: int = 168, dead_hours: int = 168) -> None:
         ended_before=now - timedelta(hours=dead_hours), states=[State.FAILED, State.QUARANTINED], limit=PRUNE_CHUNK
     )
     batches = services.prune_batches(ended_before=now - timedelta(hours=hours), limit=PRUNE_CHUNK)
+    replays = services.prune_replays(ended_before=now - timedelta(hours=dead_hours), limit=PRUNE_CHUNK)
     answers = services.prune_answers(now=now, limit=PRUNE_CHUNK)
-    if PRUNE_CHUNK in {gone, dead, batches, answers}:
+    if PRUNE_CHUNK in {gone, dead, batches, replays, answers}:
         prune_jobs.send(hours=hours, dead_hours=dead_hours)
 
 
@@ -49,3 +52,9 @@ def prune_figures(*, minute_days: int = 30, alert_days: int = 90) -> None:
     services.prune_figures(
         minutes_before=now - timedelta(days=minute_days), alerts_before=now - timedelta(days=alert_days)
     )
+
+
+@actor(queue_name="default", max_retries=0, time_limit=clock.HOUR, check=django_tasks.check_arguments)
+def run_task(*, task: str, args: list[Any], kwargs: dict[str, Any], backend: str) -> Any:
+    """Run a reusable app's `@task` function, named by its dotted path; how often it is tried, its backend says."""
+    return django_tasks.run(task, args, kwargs, backend=backend)

@@ -49,6 +49,9 @@ class BellBroker(Protocol):
     def lane(self, queue: str) -> list[str]:
         """Return the keys of the bells that wait in a queue's lane."""
 
+    def flush(self, queue_name: str) -> None:
+        """Drop all that waits in a queue; the ledger rings again for what is still to be done."""
+
 
 class BrokerDown(Exception):
     """The broker cannot be reached now; the ledger keeps everything until it can."""
@@ -86,6 +89,26 @@ def lane(queue: str) -> list[str]:
         return _broker().lane(queue)
     except (redis.RedisError, BrokerError, OSError) as error:
         raise BrokerDown(str(error)) from error
+
+
+def broken_lanes(queues: Sequence[str]) -> list[str]:
+    """Return the queues in whose lane's place the broker keeps something else; raises BrokerDown."""
+    return [queue for queue in queues if not _is_lane(queue)]
+
+
+def _is_lane(queue: str) -> bool:
+    try:
+        lane(queue)
+    except BrokerDown as error:
+        if isinstance(error.__cause__, redis.ResponseError):
+            return False
+        raise
+    return True
+
+
+def drop_lane(queue: str) -> None:
+    """Drop all that waits in a queue's lane, bells or not; the ledger rings again."""
+    _broker().flush(queue)
 
 
 def _broker() -> BellBroker:

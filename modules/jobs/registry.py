@@ -12,6 +12,8 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapt
 
 from modules.jobs.domain import Backoff, Schedule
 
+TENANT = "tenant_id"  # the argument that no tenant writes
+
 
 class UnknownActor(LookupError):
     """No module has an actor of this name."""
@@ -43,6 +45,10 @@ class ActorSpec:
     """A name that limits may count, made from the arguments: `shop:{shop_id}`."""
     api_name: str | None = None
     """The `type` under which tenants may send it through the REST API; None keeps it inside."""
+    api_arguments: tuple[str, ...] | None = None
+    """What tenants may send of its arguments; None is all. The others keep their defaults."""
+    check: Callable[[dict[str, Any]], None] | None = None
+    """Raises ValueError for arguments that no annotation can refuse, like the name of what is gone from the code."""
 
     @cached_property
     def signature(self) -> inspect.Signature:
@@ -65,7 +71,13 @@ class ActorSpec:
             bound = self.signature.bind(*args, **kwargs)
         except TypeError as error:
             raise InvalidArguments(f"{self.name}: {error}.") from None
-        return {name: self._as_json(name, value) for name, value in bound.arguments.items()}
+        arguments = {name: self._as_json(name, value) for name, value in bound.arguments.items()}
+        if self.check:
+            try:
+                self.check(arguments)
+            except ValueError as error:
+                raise InvalidArguments(f"{self.name}: {error}") from None
+        return arguments
 
     def misfits(self, arguments: dict[str, Any]) -> dict[str, str]:
         """Return what is missing or does not fit, by the argument's name; empty when all is well."""
@@ -80,6 +92,12 @@ class ActorSpec:
                 wrong[name] = error.reason
         return wrong
 
+    @property
+    def open_arguments(self) -> list[str]:
+        """Return the arguments that tenants may send, in the code's order; their own id comes from the token."""
+        allowed = self.signature.parameters if self.api_arguments is None else self.api_arguments
+        return [name for name in self.signature.parameters if name in allowed and name != TENANT]
+
     def resource_of(self, arguments: dict[str, Any]) -> str:
         """Return the name of what a job with these arguments uses together with others, or ""."""
         parameters = self.signature.parameters.values()
@@ -88,7 +106,7 @@ class ActorSpec:
 
     def _as_json(self, name: str, value: Any) -> Any:
         try:
-            text = _json(value)
+            text = to_json(value)
         except (TypeError, ValueError) as error:
             raise InvalidArguments(
                 f"{self.name}: the argument {name!r} cannot be kept as JSON ({error}); "
@@ -124,12 +142,13 @@ def _reason(error: ValidationError) -> str:
     return f"{first['msg']}{f' at {place}' if place else ''}."
 
 
-def _json(value: Any) -> str:
-    text = json.dumps(value, allow_nan=False)
+def to_json(value: Any, **options: Any) -> str:
+    """Return the value as JSON that PostgreSQL can keep; raises TypeError, ValueError. Options are json.dumps'."""
+    text = json.dumps(value, allow_nan=False, **options)
     if "\\u0000" in text:
         raise ValueError("PostgreSQL keeps no NUL character")
     if "\\ud" in text:
-        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair is no text
+        json.dumps(value, ensure_ascii=False, **options).encode()  # half of a surrogate pair is no text
     return text
 
 
@@ -143,7 +162,17 @@ def register(spec: ActorSpec) -> None:
         raise TypeError(f"{spec.name}: an actor takes named parameters only, no *args, **kwargs or /.")
     if any(other.api_name == spec.api_name and other.name != spec.name for other in open_specs()):
         raise TypeError(f"{spec.name}: another actor is called {spec.api_name!r} in the API already.")
+    _check_open_arguments(spec)
     _specs[spec.name] = spec
+
+
+def _check_open_arguments(spec: ActorSpec) -> None:
+    parameters, allowed = spec.signature.parameters, spec.api_arguments
+    if allowed is None:
+        return
+    needed = {name for name, parameter in parameters.items() if parameter.default is parameter.empty} - {TENANT}
+    if needed - {*allowed} or {*allowed} - {*parameters} or not spec.api_name:
+        raise TypeError(f"{spec.name}: api_arguments names arguments of the code, and all that have no default.")
 
 
 def get_spec(name: str) -> ActorSpec:

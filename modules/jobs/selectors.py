@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from modules.jobs import clients
@@ -23,8 +23,10 @@ from modules.jobs.models import (
     Batch,
     Bookmark,
     Job,
+    JobChange,
     JobSchedule,
     Pause,
+    Replay,
     RunTotal,
     ScheduleFiring,
     Worker,
@@ -43,11 +45,55 @@ class QueueFigures:
     oldest_queued_at: datetime | None
 
 
-def job_states() -> dict[str, int]:
-    """Return how many jobs there are in each state, every state named, also with 0."""
-    found = Job.objects.order_by().values("state").annotate(count=Count("id"))
-    counts = {row["state"]: row["count"] for row in found}
-    return {str(state): counts.get(state, 0) for state in State}
+@dataclass(frozen=True)
+class StateCounts:
+    """How many jobs there are in each state, every state named, also with 0."""
+
+    counts: dict[str, int]
+    estimated: tuple[str, ...] = ()
+    """The states whose count is the database's estimate, as of its last ANALYZE."""
+
+
+EXACT_BELOW = 100_000  # rows, which are counted in some 20 ms
+
+
+def job_states(*, exact_below: int = EXACT_BELOW) -> StateCounts:
+    """Return how many jobs there are in each state; in a ledger of `exact_below` rows or more, old ones by estimate.
+
+    What waits, runs or is dead is always counted, by its partial index. What succeeded or was cancelled, which is
+    nearly all and in no index of its own, would be read row by row.
+    """
+    total, shares = _statistics()
+    if total is None or total < exact_below:
+        found = Job.objects.order_by().values_list("state").annotate(count=Count("*"))
+        return StateCounts(dict.fromkeys(map(str, State), 0) | dict(found))
+    counted = Counter[str]()
+    for row in queue_states():
+        counted[row.state] += row.count
+    counted.update(dict(dead_letters().order_by().values_list("state").annotate(count=Count("*"))))
+    old, known = max(0, total - counted.total()), sum(shares.get(state, 0) for state in _OLD)
+    guessed = {state: round(old * shares.get(state, 0) / known) if known else 0 for state in _OLD}
+    return StateCounts({str(state): guessed.get(state, counted[state]) for state in State}, _OLD)
+
+
+_OLD = (str(State.SUCCEEDED), str(State.CANCELLED))
+
+
+def _statistics() -> tuple[int | None, dict[str, float]]:
+    """Return about how many jobs there are and each state's share, as the planner sees it; None before an ANALYZE."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT CASE WHEN reltuples >= 0 AND relpages > 0
+                    THEN reltuples / relpages * pg_relation_size(oid) / current_setting('block_size')::int END,
+                most_common_vals::text::text[], most_common_freqs
+            FROM pg_class LEFT JOIN pg_stats ON schemaname = relnamespace::regnamespace::text
+                AND tablename = relname AND attname = 'state'
+            WHERE oid = 'jobs_job'::regclass"""
+        )
+        total, states, shares = cursor.fetchone()
+    if total is None or states is None:
+        return None, {}
+    return round(total), dict(zip(states, shares, strict=True))
 
 
 def queue_figures() -> list[QueueFigures]:
@@ -256,14 +302,22 @@ def check_unfinished() -> Iterator[tuple[Job, str]]:
     """Yield every unfinished job, oldest first, with why this code's actors would refuse it or its chain, or ""."""
     jobs = Job.objects.filter(state__in=ALIVE).only("id", "state", "actor", "arguments", "chain").order_by("id")
     for job in jobs.iterator(chunk_size=CHUNK):
-        yield job, _misfit(job)
+        yield job, _misfit([{"actor": job.actor, "arguments": job.arguments}, *(job.chain or ())])
 
 
-def _misfit(job: Job) -> str:
-    links = [(link["actor"], link["arguments"]) for link in job.chain or ()]
+def check_callbacks() -> Iterator[tuple[Batch, str, str]]:
+    """Yield every callback that an open batch has yet to send, oldest batch first, with its name and why not, or ""."""
+    batches = Batch.objects.filter(finished_at__isnull=True).only("id", "callbacks", "sent").order_by("id")
+    for batch in batches.iterator(chunk_size=CHUNK):
+        for name in sorted(batch.callbacks.keys() - batch.sent.keys()):
+            callback = batch.callbacks[name]
+            yield batch, name, _misfit([callback, *callback.get("chain", ())])
+
+
+def _misfit(requests: Iterable[dict[str, Any]]) -> str:
     try:
-        for actor, arguments in [(job.actor, job.arguments), *links]:
-            get_spec(actor).bind((), arguments)
+        for request in requests:
+            get_spec(request["actor"]).bind((), request["arguments"])
     except (UnknownActor, InvalidArguments) as error:
         return str(error.args[0])
     return ""
@@ -311,6 +365,21 @@ def batch_members(batch_id: UUID, *, limit: int) -> list[Job]:
     return list(found.defer("arguments", "result", "checkpoint", "chain")[:limit])
 
 
+def newest_replays(*, limit: int) -> list[Replay]:
+    """Return the newest replays in steps, newest first."""
+    return list(Replay.objects.order_by("-id")[:limit])
+
+
+def get_replay(replay_id: int) -> Replay:
+    """Return the replay; raises Replay.DoesNotExist."""
+    return Replay.objects.get(id=replay_id)
+
+
+def job_changes(job_id: UUID, *, limit: int) -> list[JobChange]:
+    """Return the newest changes of a job's arguments, newest first."""
+    return list(JobChange.objects.filter(job_id=job_id).order_by("-id")[:limit])
+
+
 def get_tenant_job(job_id: UUID, *, tenant_id: int) -> Job:
     """Return the tenant's job; raises Job.DoesNotExist, for another's too."""
     return Job.objects.get(id=job_id, tenant_id=tenant_id)
@@ -331,6 +400,16 @@ def attempts(job_id: UUID, *, limit: int) -> list[Attempt]:
     """Return the newest runs of a job, oldest first, without logs and tracebacks."""
     newest = Attempt.objects.filter(job_id=job_id).order_by("-number").defer("log", "traceback")[:limit]
     return list(reversed(newest))
+
+
+def attempts_of(job_ids: Sequence[UUID], *, limit: int) -> dict[UUID, list[Attempt]]:
+    """Return the newest `limit` runs of each job, oldest first, tracebacks included, from one query for all."""
+    found: dict[UUID, list[Attempt]] = {job_id: [] for job_id in job_ids}
+    # A run's number is the fence it ran under.
+    newest = Attempt.objects.filter(job_id__in=found, number__gt=F("job__fence") - limit)
+    for attempt in newest.order_by("job_id", "number").defer("log"):
+        found[attempt.job_id].append(attempt)
+    return found
 
 
 @dataclass(frozen=True)
@@ -393,6 +472,21 @@ def has_live_workers(*, now: datetime) -> bool:
     return Worker.objects.filter(lease_until__gt=now).exists()
 
 
+def schedules(*, limit: int) -> list[JobSchedule]:
+    """Return at most `limit` schedules, by key."""
+    return list(JobSchedule.objects.order_by("key")[:limit])
+
+
+def get_schedule(key: str) -> JobSchedule:
+    """Return the schedule; raises JobSchedule.DoesNotExist."""
+    return JobSchedule.objects.get(key=key)
+
+
+def newest_firings(schedule: JobSchedule, *, limit: int) -> list[ScheduleFiring]:
+    """Return what came of the schedule's last due times, newest first, at most `limit`."""
+    return list(ScheduleFiring.objects.filter(schedule=schedule).order_by("-id")[:limit])
+
+
 def tenant_schedules(*, tenant_id: int) -> "QuerySet[JobSchedule]":
     """Return the schedules that the tenant made, oldest first."""
     return JobSchedule.objects.filter(tenant_id=tenant_id, is_declared=False).order_by("id")
@@ -404,8 +498,18 @@ def get_tenant_schedule(public_id: UUID, *, tenant_id: int) -> JobSchedule:
 
 
 def upcoming(schedule: JobSchedule, *, after: datetime, count: int) -> list[datetime]:
-    """Return the schedule's next due times in UTC; raises InvalidSchedule."""
-    return next_times(schedule.effective_cron, schedule.effective_timezone, after=after, count=count)
+    """Return the schedule's next times at which it runs, in UTC; raises InvalidSchedule."""
+    return next_times(schedule.timetable, after=after, count=count)
+
+
+def next_run(schedule: JobSchedule, *, now: datetime) -> datetime | None:
+    """Return when the schedule runs next; None when it is off, cannot be followed, or runs no more."""
+    if not schedule.runs:
+        return None
+    try:
+        return next(iter(upcoming(schedule, after=now, count=1)), None)
+    except InvalidSchedule:
+        return None
 
 
 def next_bell(queues: Sequence[str] = ()) -> Bell | None:

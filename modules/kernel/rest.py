@@ -1,5 +1,6 @@
-"""The API as one piece: errors as problems, bodies of a bounded size, an OpenAPI file that says so."""
+"""The API as one piece: errors as problems, bounded bodies, answers that need not travel twice; OpenAPI says so."""
 
+import hashlib
 import logging
 from collections.abc import Callable
 from functools import wraps
@@ -7,10 +8,13 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified
 from django.urls import path
 from django.urls.resolvers import URLPattern, URLResolver
+from django.utils.cache import patch_vary_headers
+from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
@@ -32,6 +36,7 @@ class RestApi(NinjaAPI):
         for kind, as_problem in _PROBLEMS:
             self.add_exception_handler(kind, _handler(as_problem))
         self.add_decorator(_bounded, mode="view")
+        self.add_decorator(_validated, mode="view")
 
     @property
     def urls(self) -> tuple[list[URLResolver | URLPattern], str, str]:
@@ -41,14 +46,16 @@ class RestApi(NinjaAPI):
         return [*known, path("<path:rest>", _not_found, name="not-found")], app_name, namespace
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
-        """Return the OpenAPI file, in which each operation may end in a problem."""
+        """Return the OpenAPI file: each operation may end in a problem, each look in `304`."""
         schema = super().get_openapi_schema(**options)
         schema["components"]["schemas"]["Problem"] = problems.SCHEMA
         answer = {"$ref": "#/components/schemas/Problem"}
         refused = {"description": "A problem (RFC 9457)", "content": {problems.CONTENT_TYPE: {"schema": answer}}}
         for operations in schema["paths"].values():
-            for operation in operations.values():
+            for method, operation in operations.items():
                 operation["responses"]["4XX"] = refused
+                if method == "get":
+                    _describe_validator(operation)
         return schema
 
 
@@ -82,6 +89,39 @@ def _bounded(run: View) -> View:
     return bounded
 
 
+def _validated(run: View) -> View:
+    """Give what one looks at an ETag, and answer `304` to who has it already.
+
+    The tag is made of the answer itself: no column says when a job's progress or a schedule's next time changed, and
+    no tenant can have another's. It is weak, because a proxy may compress what we wrote.
+    """
+
+    @wraps(run)
+    def validated(request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        response = run(request, **kwargs)
+        if request.method != "GET" or response.status_code != 200:
+            return response
+        tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+        known = {given.removeprefix("W/") for given in parse_etags(request.headers.get("If-None-Match", ""))}
+        answer = HttpResponseNotModified() if {tag, "*"} & known else response
+        answer["Content-Length"] = str(len(response.content))  # in a 304 too: that of the answer it stands for
+        answer["ETag"] = f"W/{tag}"
+        answer["Cache-Control"] = "private, no-cache"  # kept by its reader alone, and asked for each time
+        patch_vary_headers(answer, ["Authorization"])
+        return answer
+
+    return validated
+
+
+def _describe_validator(operation: dict[str, Any]) -> None:
+    text = {"schema": {"type": "string"}}
+    told = {"name": "If-None-Match", "in": "header", "required": False, **text}
+    operation.setdefault("parameters", []).append({**told, "description": "The `ETag` of an earlier answer."})
+    tag = {"ETag": {"description": "Weak; other than before when anything in the answer is.", **text}}
+    operation["responses"][200]["headers"] = tag
+    operation["responses"][304] = {"description": "Nothing has changed: no body", "headers": tag}
+
+
 def _with_problems(pattern: Any) -> Any:
     """Let a pattern answer a method that it does not have with a problem."""
     view = pattern.callback
@@ -99,6 +139,7 @@ def _with_problems(pattern: Any) -> Any:
     return pattern
 
 
+@csrf_exempt  # it changes nothing, and a program that sends to a wrong address is to be told so as JSON
 def _not_found(_request: HttpRequest, **_path: str) -> HttpResponse:
     return Problem(404, _("There is nothing at this address; openapi.json lists all of them.")).as_response()
 

@@ -31,6 +31,35 @@ def mask(value: Any) -> Any:
     return mask_text(value) if isinstance(value, str) else value
 
 
+def unmask(shown: Any, original: Any) -> Any:
+    """Return `shown`, an edited copy of `mask(original)`, with what was hidden put back wherever it was left as it was.
+
+    A mask that was moved elsewhere stays a mask: see `has_mask`.
+    """
+    if isinstance(shown, dict) and isinstance(original, dict):
+        return {key: _unmask_value(key, inner, original) for key, inner in shown.items()}
+    if isinstance(shown, list) and isinstance(original, list):
+        pairs = zip(shown, original, strict=False)
+        return [*(unmask(inner, former) for inner, former in pairs), *shown[len(original) :]]
+    return original if shown == mask(original) else shown
+
+
+def _unmask_value(key: str, inner: Any, original: dict[str, Any]) -> Any:
+    if key not in original:
+        return inner
+    was_left = inner == mask({key: original[key]})[key]
+    return original[key] if was_left else unmask(inner, original[key])
+
+
+def has_mask(value: Any) -> bool:
+    """Return whether a JSON value has a mask in it, so that it cannot be what somebody means."""
+    if isinstance(value, dict):
+        return any(has_mask(inner) for inner in value.values())
+    if isinstance(value, list):
+        return any(has_mask(inner) for inner in value)
+    return isinstance(value, str) and MASK in value
+
+
 def mask_text(text: str) -> str:
     """Return `text` with `token=...`, `Bearer ...` and passwords inside addresses hidden."""
     return _SECRET_TEXT.sub(lambda found: f"{found[1] or found[2]}{MASK}", text)

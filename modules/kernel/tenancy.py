@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import models
-from django_scopes import ScopedManager, scope, scopes_disabled
+from django_scopes import ScopedManager, get_scope, scope, scopes_disabled
 
 
 def tenant_manager(manager_class: type[models.Manager[Any]] = models.Manager) -> Any:
@@ -25,3 +25,12 @@ def all_tenants() -> Iterator[None]:
     """Let queries see every row: for operators of the whole product and for set-based jobs over all tenants."""
     with scopes_disabled():
         yield
+
+
+def tenants_in_scope() -> frozenset[int] | None:
+    """Return the tenants whose rows this code may see; None when no scope limits it."""
+    state = get_scope()
+    if not state.get("_enabled", True) or "tenant" not in state:
+        return None
+    tenants = state["tenant"]
+    return frozenset(tenants) if isinstance(tenants, list) else frozenset([tenants])

@@ -1,12 +1,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from django.utils.translation import gettext as _
+
 from modules.jobs.domain import ExponentialBackoff, PermanentError, Snooze
 from modules.jobs.engine import actor, context
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
 from modules.shoptet import selectors, services
 from modules.shoptet.clients import PermanentShoptetError, RateLimited
+from modules.shoptet.models import Shop
 
 DETAILS_PER_JOB = 1_000  # under two minutes at the API's 10 a second; then the rest goes to the back of the queue
 
@@ -25,8 +28,10 @@ def fetch_new_all_orders(*, fallback_lookback_hours: int | None = None) -> None:
     time_limit=30 * clock.MINUTE,  # a list of 100,000 orders takes minutes before the first detail
     notify_shutdown=True,
     unique_until="start",  # a running job may send the next one
+    api_name="orders.fetch_new",
+    api_arguments=("shop_id",),
 )
-def fetch_new_orders(*, shop_id: int, fallback_lookback_hours: int | None = None, trigger: str = "schedule") -> None:
+def fetch_new_orders(*, shop_id: int, fallback_lookback_hours: int | None = None, trigger: str = "manual") -> None:
     """Bring in what is new or changed in one shop; what is stored is not fetched again after a kill."""
     job_id = context.job().id
     try:
@@ -61,5 +66,7 @@ def _as_job_ending() -> Iterator[None]:
         raise Snooze(max(1.0, (error.retry_at - clock.now()).total_seconds()), str(error)) from None
     except (services.AlreadyRunning, services.CursorLost) as error:
         context.log(str(error))  # somebody else does this very work
+    except Shop.DoesNotExist:
+        raise PermanentError(_("There is no such shop.")) from None  # nor is another tenant's
     except PermanentShoptetError as error:
         raise PermanentError(str(error)) from None

@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from modules.accounts.models import Membership, Tenant, User
 from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
 from modules.jobs.domain import ENDED, State
-from modules.jobs.models import Attempt, Batch, Job, JobSchedule, ScheduleFiring, Worker
+from modules.jobs.models import Attempt, Batch, Job, JobSchedule, Replay, ReplayedJob, ScheduleFiring, Worker
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
 from modules.orders import services as order_services
@@ -61,6 +61,14 @@ def make_job(state: str = State.SUCCEEDED, **fields: Any) -> Job:
 
 def make_batch(**fields: Any) -> Batch:
     return Batch.objects.create(**({"name": "import", "created_at": clock.now()} | fields))
+
+
+def make_replay(*jobs: Job, **fields: Any) -> Replay:
+    """Return a replay whose members are these jobs, all released."""
+    boring = {"what": "all failed jobs", "started_at": clock.now(), "total": len(jobs), "in_flight": len(jobs)}
+    replay = Replay.objects.create(**(boring | fields))
+    ReplayedJob.objects.bulk_create(ReplayedJob(replay=replay, job_id=job.pk, released_fence=1) for job in jobs)
+    return replay
 
 
 def make_attempt(job: Job, **fields: Any) -> Attempt:

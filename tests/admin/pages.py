@@ -9,12 +9,13 @@ from tests.admin import factories
 
 LISTS = [
     *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
+    "jobs_replay",
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "orders_order", "customers_customer"),
     *("accounts_tenant", "accounts_user", "accounts_membership"),
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
-    *("jobs_job", "jobs_failedjob", "jobs_batch"),
+    *("jobs_job", "jobs_failedjob", "jobs_batch", "jobs_replay"),
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord"),
     *("orders_order", "customers_customer", "accounts_tenant", "accounts_user", "accounts_membership"),
 ]
@@ -47,8 +48,8 @@ def make_row(name, tenant, mark):
     """Return a row of `tenant` whose text on its page is `mark`."""
     if name in {"jobs_job", "jobs_failedjob"}:
         return factories.make_job("failed", tenant_id=tenant.pk, error_message=mark)
-    if name == "jobs_batch":
-        return factories.make_batch(tenant_id=tenant.pk, name=mark)
+    if name in {"jobs_batch", "jobs_replay"}:
+        return _make_group(name, tenant, mark)
     if name == "accounts_tenant":
         type(tenant).objects.filter(pk=tenant.pk).update(name=mark)
         return tenant
@@ -65,6 +66,12 @@ def make_row(name, tenant, mark):
         "orders_order": lambda: factories.make_order(shop, full_name=mark),
     }
     return made[name]()
+
+
+def _make_group(name, tenant, mark):
+    if name == "jobs_batch":
+        return factories.make_batch(tenant_id=tenant.pk, name=mark)
+    return factories.make_replay(tenant_ids=[tenant.pk], what=mark)
 
 
 def make_any(name, tenant, mark="Mark"):

@@ -12,6 +12,7 @@ from tests.admin.factories import (
     make_job,
     make_order,
     make_parked,
+    make_replay,
     make_schedule,
     make_shop,
     make_staff,
@@ -21,6 +22,8 @@ from tests.admin.factories import (
 from tests.admin.pages import LISTS, listing
 
 MOST = 14  # questions of any list, session and user included
+
+pytestmark = pytest.mark.slow
 
 
 def make_nth(name, number):
@@ -32,9 +35,10 @@ def make_nth(name, number):
         job = make_job()
         schedule = make_schedule(f"tests.n{number}", last_job_id=job.pk, last_fired_at=job.created_at)
         return make_firing(schedule, job_id=job.pk)
-    if name == "jobs_batch":
+    if name in {"jobs_batch", "jobs_replay"}:
         batch = make_batch(tenant_id=tenant.pk, name=f"batch {number}")
-        return [make_job("failed", batch_id=batch.pk) for _ in range(number + 1)]
+        members = [make_job("failed", batch_id=batch.pk) for _ in range(number + 1)]
+        return make_replay(*members, tenant_ids=[tenant.pk])
     if name == "jobs_worker":
         return make_job("running", worker_id=make_worker(hostname=f"box{number}").pk)
     if name.startswith("accounts"):

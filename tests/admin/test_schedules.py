@@ -12,6 +12,7 @@ AT_NOON = "2026-03-27T11:00:00Z"  # a Friday; the clocks of Prague go forward on
 
 def form(**changes):
     unchanged = {"cron": "", "timezone": "", "options": "", "is_enabled": "", "overlap": "skip", "catch_up": "one"}
+    unchanged |= {"skipped_hour": "next", "doubled_hour": "first", "on_day_off": "run", "country": ""}
     return unchanged | changes
 
 
@@ -76,6 +77,77 @@ def test_a_saved_change_moves_the_preview_and_counts_from_now(root):
     assert "2026-03-30T06:15:00+00:00" in response.context["preview"][0]["at"]
 
 
+def test_the_preview_says_why_nothing_runs_and_where_it_was_moved(root):
+    schedule = make_schedule()
+    changes = form(on_day_off="move", country="CZ", are_weekends_off="on", cron="0 6 * * 4")
+
+    with time_machine.travel("2025-12-20T11:00:00Z", tick=False):
+        response = root.post(detail("jobs_jobschedule", schedule), {**changes, "_continue": "1"}, follow=True)
+
+    schedule.refresh_from_db()
+    assert (schedule.on_day_off, schedule.country, schedule.are_weekends_off) == ("move", "CZ", True)
+    assert "Christmas Day, moved to Mon 29 Dec. 06:00" in words(response)
+    assert [run["runs"] for run in response.context["preview"]][:3] == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("language", "notes"),
+    [
+        ("en", ["left out: Saturday", "left out: Sunday", "left out: Statehood Day"]),
+        ("cs", ["vynecháno: sobota", "vynecháno: neděle", "vynecháno: Den české státnosti"]),
+    ],
+)
+def test_the_preview_names_days_off_in_the_readers_language(root, language, notes):
+    schedule = make_schedule(on_day_off="skip", country="CZ", are_weekends_off=True)
+    root.post("/i18n/setlang/", {"language": language, "next": "/admin/"})
+
+    with time_machine.travel("2026-09-25T11:00:00Z", tick=False):
+        response = root.get(detail("jobs_jobschedule", schedule))
+
+    runs = response.context["preview"]
+    assert [run["note"] for run in runs if not run["runs"]][:3] == notes
+    assert sum(run["runs"] for run in runs) == 10
+
+
+@pytest.mark.parametrize(
+    ("policy", "day", "notes"),
+    [
+        ({}, "2026-03-28", ["instead of 02:30, which the clocks skip", ""]),
+        ({"skipped_hour": "skip"}, "2026-03-28", ["left out: the clocks skip 02:30", ""]),
+        ({}, "2026-10-24", ["the first 02:30 of two", ""]),
+        ({"doubled_hour": "second"}, "2026-10-24", ["the second 02:30 of two", ""]),
+        ({"doubled_hour": "both"}, "2026-10-24", ["the first 02:30 of two", "the second 02:30 of two", ""]),
+    ],
+)
+def test_the_preview_says_what_the_nights_of_the_clock_change_do(root, policy, day, notes):
+    schedule = make_schedule(cron="30 2 * * *", **policy)
+
+    with time_machine.travel(f"{day}T11:00:00Z", tick=False):
+        response = root.get(detail("jobs_jobschedule", schedule))
+
+    assert [run["note"] for run in response.context["preview"]][: len(notes)] == notes
+    assert [note for note in notes if note not in words(response)] == []
+
+
+def test_the_list_shows_days_off_and_the_run_that_waits(root):
+    make_schedule(on_day_off="move", country="CZ", overlap="queue", waiting_due_at="2026-03-27T10:00:00Z")
+
+    text = words(root.get(listing("jobs_jobschedule")))
+
+    assert [part for part in ("moved from days off", "one waits for the last one's end") if part not in text] == []
+
+
+def test_a_saved_change_of_the_rules_is_kept_and_lets_nothing_wait(root):
+    schedule = make_schedule(waiting_due_at="2026-03-27T10:00:00Z")
+    rules = {"overlap": "queue", "skipped_hour": "skip", "doubled_hour": "both", "on_day_off": "skip", "country": "PL"}
+
+    root.post(detail("jobs_jobschedule", schedule), form(**rules))
+
+    schedule.refresh_from_db()
+    assert {name: getattr(schedule, name) for name in rules} == rules
+    assert schedule.waiting_due_at is None
+
+
 def test_empty_fields_go_back_to_the_code(root):
     schedule = make_schedule(cron="1 1 * * *", timezone="UTC", options={"word": "x"}, is_enabled=False)
 
@@ -99,6 +171,14 @@ def test_empty_fields_go_back_to_the_code(root):
             "tests.note: got an unexpected keyword argument 'wrong'.",
         ),
         ({"options": "{}"}, "options", "tests.note: missing a required argument: 'word'."),
+        ({"on_day_off": "move"}, "on_day_off", "No day is off"),
+        (
+            {"cron": "0 6 * * 7", "on_day_off": "skip", "are_weekends_off": "on"},
+            "on_day_off",
+            "Every run falls on a day off",
+        ),
+        ({"country": "CZ"}, "on_day_off", "Say what becomes"),
+        ({"country": "XX", "on_day_off": "skip"}, "country", "Select a valid choice."),
     ],
 )
 def test_what_cannot_run_is_refused_at_its_field(root, changes, field, message):

@@ -9,6 +9,8 @@ from modules.shoptet.models import Shop
 from tests.admin.factories import make_execution, make_job, make_order, make_shop, make_staff
 from tests.admin.pages import OF_TENANTS, detail, listing, make_row, press, words
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("name", OF_TENANTS)
 def test_a_list_shows_staff_their_own_tenants_rows_only(viewer, alice, bob, name):
@@ -42,6 +44,7 @@ def test_the_history_of_a_foreign_row_is_not_found(viewer, bob, name):
     [
         *[("jobs_job", "cancel"), ("jobs_job", "replay"), ("jobs_job", "discard")],
         *[("jobs_failedjob", "replay"), ("jobs_failedjob", "discard")],
+        *[("jobs_replay", "pause"), ("jobs_replay", "resume"), ("jobs_replay", "cancel")],
         *[("shoptet_shop", "sync_orders"), ("shoptet_shop", "test_connection"), ("shoptet_parkedrecord", "retry")],
     ],
 )

@@ -8,6 +8,10 @@ from config.api import api
 BODIES: dict[str, dict[str, Any]] = {
     "JobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}},
     "ScheduledJobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}, "delay": 60_000},
+    "DataIn": {
+        "data": {"fileId": "f", "fileUrl": "u", "fileName": "n", "fileType": "x"},
+        "reason": "a typo",
+    },
     "RecurringJobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "0 2 * * *"},
 }
 

@@ -102,6 +102,7 @@ def test_after_a_day_the_key_is_free(alice):
     assert (answer.status_code, Job.objects.count(), KeyedAnswer.objects.count()) == (202, 2, 1)
 
 
+@pytest.mark.slow
 def test_a_request_that_takes_too_long_lets_no_second_wait_for_ever(alice, monkeypatch):
     monkeypatch.setattr(_answers, "WAIT_SECONDS", 1)
     holding, done = threading.Event(), threading.Event()

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+import time_machine
 
 from modules.jobs import services
 from modules.jobs.models import Job, JobSchedule
@@ -29,6 +30,26 @@ def made(alice):
 def test_it_is_listed_and_shown(alice, made):
     assert alice.http.get("/jobs/recurring").json() == {"recurring": [made]}
     assert alice.http.get(f"/jobs/recurring/{made['id']}").json() == made
+
+
+def test_it_keeps_the_rules_of_the_calendar_and_shows_them(alice):
+    rules = {
+        "overlap": "queue",
+        "catchUp": "none",
+        "skippedHour": "skip",
+        "doubledHour": "both",
+        "onDayOff": "move",
+        "country": "CZ",
+        "areWeekendsOff": True,
+    }
+
+    with time_machine.travel("2026-12-23T12:00:00Z", tick=False):
+        made = alice.http.post("/jobs/recurring", json={**BODY, **rules}).json()
+
+    assert {name: made[name] for name in rules} == rules
+    assert (made["waitingSince"], made["nextRunAt"]) == (None, "2026-12-28T02:00:00Z")
+    schedule = JobSchedule.objects.get(is_declared=False)
+    assert (schedule.overlap, schedule.catch_up, schedule.timetable.country) == ("queue", "none", "CZ")
 
 
 def test_it_fires_for_its_tenant_and_shows_its_last_job(alice, made):

@@ -3,6 +3,7 @@
 import pytest
 
 from modules.jobs.models import Job, JobSchedule
+from modules.jobs.registry import open_specs
 from tests.api.within import within
 
 pytestmark = pytest.mark.django_db
@@ -25,17 +26,15 @@ def deep(levels):
     return value
 
 
+ALL = ", ".join(sorted(str(spec.api_name) for spec in open_specs()))
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field", "words"),
     [
         ("/jobs", {}, "type", "Field required"),
         ("/jobs", [], "body", "valid dictionary"),
-        (
-            "/jobs",
-            {**SENT, "type": "nobody"},
-            "type",
-            "There is no type 'nobody'; there are: email-notification, file-",
-        ),
+        ("/jobs", {**SENT, "type": "nobody"}, "type", f"There is no type 'nobody'; there are: {ALL}."),
         ("/jobs", {**SENT, "type": "tests.note"}, "type", "There is no type 'tests.note'"),
         ("/jobs", {**SENT, "type": "jobs.prune_jobs"}, "type", "There is no type 'jobs.prune_jobs'"),
         ("/jobs", {**SENT, "type": ""}, "type", "at least 1 character"),
@@ -80,6 +79,12 @@ def deep(levels):
         ("/jobs/recurring", {**DAILY, "cron": "* * * * * *"}, "cron", "write five fields"),
         ("/jobs/recurring", {**DAILY, "cron": "61 * * * *"}, "cron", "The cron line '61 * * * *' is wrong"),
         ("/jobs/recurring", {**DAILY, "timezone": "Mars/Base"}, "timezone", "There is no time zone 'Mars/Base'"),
+        ("/jobs/recurring", {**DAILY, "onDayOff": "skip", "country": "XX"}, "country", "two letters like CZ"),
+        ("/jobs/recurring", {**DAILY, "onDayOff": "skip", "country": "Czechia"}, "country", "at most 2 characters"),
+        ("/jobs/recurring", {**DAILY, "onDayOff": "move"}, "onDayOff", "choose a country"),
+        ("/jobs/recurring", {**DAILY, "areWeekendsOff": True}, "onDayOff", "leave it out or move it"),
+        ("/jobs/recurring", {**DAILY, "onDayOff": "never"}, "onDayOff", "'run', 'skip' or 'move'"),
+        ("/jobs/recurring", {**DAILY, "overlap": "wait"}, "overlap", "'skip', 'queue' or 'allow'"),
         ("/jobs/recurring", {**DAILY, "type": "nobody"}, "type", "There is no type 'nobody'"),
         ("/jobs/recurring", {**DAILY, "data": {}}, "data.quoteId", "Missing."),
     ],
@@ -148,6 +153,14 @@ def test_a_key_that_is_none_is_refused(alice, key):
 
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "Idempotency-Key")
     assert Job.objects.count() == 0
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+@pytest.mark.parametrize("path", ["/nothing", "/jobs/no-id/data"])
+def test_an_address_that_there_is_not_is_a_problem_by_any_method(alice, method, path):
+    answer = alice.http.request(method, path)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("state", ["queued", "running", "succeeded", "cancelled"])

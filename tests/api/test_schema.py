@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from config.api import api
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 SCHEMA = schemathesis.openapi.from_dict(dict(api.get_openapi_schema()))
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]

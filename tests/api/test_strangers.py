@@ -10,7 +10,7 @@ from modules.kernel import clock
 from tests.api.operations import OPERATIONS, WITH_ID, WITHOUT_ID
 from tests.api.within import within
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 MARK = "alice-only"
 
@@ -39,10 +39,11 @@ def everything():
         return cursor.fetchall()
 
 
-def test_the_file_names_all_twelve_operations():
-    assert len(OPERATIONS) == 12
+def test_the_file_names_all_thirteen_operations():
+    assert len(OPERATIONS) == 13
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",
+        "/jobs/{job_id}/data",
         "/jobs/{job_id}/retry",
         "/jobs/recurring/{recurring_id}",
     }

@@ -80,9 +80,7 @@ def test_an_actor_is_named_after_its_place_takes_named_arguments_and_waits_in_a_
 
 def test_every_declared_schedule_can_run():
     problems = {
-        schedule.key: services.schedule_problems(
-            actor=schedule.actor, cron=schedule.cron, timezone=schedule.timezone, options=schedule.options
-        )
+        schedule.key: services.schedule_problems(actor=schedule.actor, timetable=schedule, options=schedule.options)
         for schedule in registry.all_schedules()
     }
 

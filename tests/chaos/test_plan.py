@@ -2,9 +2,12 @@
 
 from collections import Counter
 
+import pytest
+
 from deploy.chaos.plan import BATCH_JOBS, FULL, SMOKE, Fault, Kind, plan_batches, plan_faults
 
 
+@pytest.mark.slow
 def test_the_full_load_is_what_the_acceptance_test_says():
     kept = [batch for batch in plan_batches(FULL, seed=7) if not batch.is_rolled_back]
 

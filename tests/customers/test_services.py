@@ -179,6 +179,7 @@ orders_of_somebody = st.lists(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(orders_of_somebody)
+@pytest.mark.slow
 def test_metrics_equal_an_independent_computation(channel, drawn):
     Order.objects.all().delete()
     Customer.objects.all().delete()

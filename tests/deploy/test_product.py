@@ -1,8 +1,11 @@
 import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
+from config import env
 from config.settings.jobs import JOBS
 from deploy.local import product
 from deploy.local.processes import UnableToStart
@@ -26,3 +29,15 @@ def test_a_port_that_is_asked_for_is_taken_or_refused(monkeypatch):
             product.web_port()
 
     assert product.web_port() == port
+
+
+def test_a_command_without_a_database_says_what_to_do():
+    away = {**os.environ, "DATABASE_URL": "postgres://nobody@127.0.0.1:9/none", "REDIS_URL": "redis://127.0.0.1:9"}
+    order = [sys.executable, "manage.py", "queue_stats"]
+
+    done = subprocess.run(order, cwd=env.ROOT, env=away, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("The database does not answer: ")
+    assert "`make run` starts one" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -15,6 +15,8 @@ from deploy.local.log import Log
 from deploy.local.processes import Program, UnableToStart, end_leftovers, owned_by
 from deploy.local.supervisor import Stopped, Supervisor
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 TELL_AND_SLEEP = "import time; print('up', flush=True); time.sleep(60)"
 DEAF = """

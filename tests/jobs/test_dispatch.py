@@ -155,6 +155,27 @@ def test_a_job_over_its_deadline_is_timed_out_and_tried_again_then_failed(worker
     assert (Job.objects.get().id, Job.objects.get().state) == (job.id, "failed")
 
 
+@pytest.mark.parametrize("fate", ["death", "deadline"])
+def test_a_running_job_that_was_cancelled_does_not_come_back(worker, fate):
+    job = start(Job.objects.get(id=note.send(word="x").message_id), runner.worker_id)
+    services.cancel([job.id])
+    if fate == "death":
+        bury(runner.worker_id)
+    else:
+        Job.objects.update(deadline_at=timezone.now() - timedelta(seconds=1))
+    services.dispatch()
+
+    assert (Job.objects.get().state, Attempt.objects.get().outcome) == ("cancelled", "cancelled")
+
+
+def test_a_bulk_send_leaves_the_lane_short_and_the_rest_to_the_dispatcher(settings):
+    settings.JOBS = {**settings.JOBS, "LANE_LENGTH": 5}
+    services.enqueue_many([services.JobRequest(actor="tests.note", kwargs={"word": "x"})] * 12)
+
+    assert len(lane()) == 5
+    assert Job.objects.filter(dispatched_at=None).count() == 7
+
+
 def test_a_job_that_its_worker_lost_sight_of_is_given_back(worker):
     kept = start(Job.objects.get(id=note.send(word="kept").message_id), runner.worker_id)
     stray = start(Job.objects.get(id=note.send(word="stray").message_id), runner.worker_id)
@@ -184,6 +205,7 @@ def test_two_dispatchers_at_once_do_the_work_once():
     assert len(lane()) == 1
 
 
+@pytest.mark.slow
 def test_a_dispatcher_that_freezes_with_the_lock_does_not_stop_the_others(settings):
     settings.JOBS = {**settings.JOBS, "LEASE_SECONDS": 1}
     note.send(word="x")

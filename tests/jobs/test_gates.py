@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from modules.jobs import services
 from modules.jobs.clients import Bell
 from modules.jobs.engine import runner
-from modules.jobs.models import Job, LimitUse, Worker
+from modules.jobs.models import Job, Limit, LimitUse, Worker
 from modules.jobs.services import _gates
 from modules.jobs.services._bells import with_patience
 from modules.jobs.services._gates import Candidate
@@ -100,6 +100,7 @@ def test_a_limit_for_each_tenant_counts_each_by_itself():
     assert sorted(lane()) == sorted([ids[0], ids[2], ids[4]])
 
 
+@pytest.mark.slow
 def test_ten_thousand_jobs_behind_a_full_gate_do_not_hide_the_one_behind_them(django_assert_max_num_queries):
     services.set_limit(kind="actor", value="tests.note", max_running=1)
     services.enqueue_many([services.JobRequest(actor="tests.note", kwargs={"word": "x"}) for _ in range(10_000)])
@@ -107,7 +108,7 @@ def test_ten_thousand_jobs_behind_a_full_gate_do_not_hide_the_one_behind_them(dj
     Job.objects.update(dispatched_at=None)
     lanes.empty()
 
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(26):
         services.dispatch()
 
     assert free in lane()
@@ -199,6 +200,71 @@ def test_a_job_whose_worker_died_runs_in_the_quarantine_pool_when_there_is_one(w
     services.dispatch()
 
     assert (lane("default"), lane("quarantine")) == ([], [job_id])
+
+
+def crash(job_id):
+    """Let the job's worker die while it runs it, and the job come back."""
+    assert start(job_id)
+    Worker.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    services.dispatch(may_settle=False)
+    Worker.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
+
+
+def test_crashed_jobs_pass_a_limit_one_by_one_and_a_lost_bell_holds_none_for_good(worker):
+    ids = [note.send(word=word).message_id for word in "abc"]
+    for job_id in ids:
+        crash(job_id)
+    services.set_limit(kind="actor", value="tests.note", max_running=1)
+    Job.objects.update(dispatched_at=None)
+    lanes.empty()
+    services.dispatch()
+    rung = lane()
+    lanes.empty()  # the bell is lost
+    Job.objects.filter(dispatched_at__isnull=False).update(dispatched_at=F("dispatched_at") - timedelta(minutes=1))
+    services.dispatch()
+
+    assert (len(rung), lane()) == (1, rung)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    count=st.integers(1, 30),
+    seconds=st.integers(1, 90),
+    gaps=st.lists(st.floats(0, 40) | st.floats(0, 0.6), min_size=1, max_size=60),
+)
+def test_no_window_of_a_rate_has_more_starts_than_it_says(count, seconds, gaps):
+    limit = Limit(pk=1, kind="queue", value="q", rate_count=count, rate_seconds=seconds)
+    gates, starts = _gates.Gates(clock.now(), paused=set(), limits={("queue", "q"): [limit]}), []
+    [job] = candidates(1)
+    for gap in gaps:
+        gates.now += timedelta(seconds=gap)
+        while gates.closed(job) is None:
+            gates.let_through(job)
+            starts.append(gates.now)
+
+    windows = zip(starts, starts[count:], strict=False)
+    assert all(later - first >= timedelta(seconds=seconds) for first, later in windows)
+
+
+def test_a_rate_is_used_by_three_fifths_at_least_however_short_it_is():
+    for count, seconds in ((1, 1), (10, 1), (100, 60)):
+        limit = Limit(pk=1, kind="queue", value="q", rate_count=count, rate_seconds=seconds)
+        gates = _gates.Gates(clock.now(), paused=set(), limits={("queue", "q"): [limit]})
+        [job], started = candidates(1), 0
+        for _ in range(40 * seconds):  # passes of half a second, as an idle dispatcher's are
+            gates.now += timedelta(seconds=0.5)
+            while gates.closed(job) is None:
+                gates.let_through(job)
+                started += 1
+
+        assert started >= count * 20 * 3 // 5
+
+
+def test_the_impatient_get_their_turns_where_there_is_room_for_one():
+    old, new = candidates(1, age_seconds=120, priority=9), candidates(5)
+    firsts = [with_patience([*new, *old], now=clock.now(), seconds=60, turns_before=turn)[0] for turn in range(10)]
+
+    assert firsts.count(old[0]) == 1
 
 
 def test_why_names_the_pause_who_made_it_and_what_ends_it():

@@ -143,6 +143,16 @@ def test_discarded_dead_letters_leave_the_list_and_keep_their_history(claimed):
     assert (job.state, job.error_message, job.attempts.count()) == ("cancelled", "m", 1)
 
 
+@pytest.mark.parametrize("give_back", [services.retry, services.snooze])
+def test_a_cancelled_job_that_fails_or_waits_does_not_come_back(claimed, give_back):
+    services.cancel([claimed.id])
+
+    how = {"outcome": Outcome.FAILED} if give_back is services.retry else {}
+    give_back(claimed, Failure("ValueError", "x"), delay=timedelta(seconds=1), **how)
+
+    assert Job.objects.get(id=claimed.id).state == "cancelled"
+
+
 def test_cancel_ends_waiting_jobs_and_asks_running_ones(claimed):
     waiting = note.send(word="waiting")
 

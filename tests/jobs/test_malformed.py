@@ -15,7 +15,7 @@ from tests.support import actors, lanes
 from tests.support.actors import note
 from tests.support.processes import wait_until
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 JOB = "01a21c8e-c90e-7000-ac88-d66b7e2d108f"
 BELLS = {

@@ -5,7 +5,7 @@ from modules.accounts.models import Tenant
 from modules.jobs import services
 from modules.jobs.engine import actor
 from modules.jobs.models import Attempt, Job
-from tests.support.actors import fail, note, send_more, snooze, step, write_atomically
+from tests.support.actors import fail, note, say, send_more, snooze, step, write_atomically
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -180,3 +180,16 @@ def test_an_actor_is_named_after_its_module():
 
     assert prune_jobs.actor_name == "jobs.prune_jobs"
     assert send_more.actor_name == "tests.send_more"
+
+
+@pytest.mark.parametrize("code", [None, 0, 0xDC80])
+def test_a_result_that_postgresql_cannot_keep_is_no_result_and_spoils_no_end(drain, code):
+    say.send(code=code)
+    say.send(code=code or 0, log=True)
+    say.send(code=0x1F600)
+
+    assert drain() == 3
+    ended = list(Job.objects.order_by("id"))
+    assert [(job.state, job.result) for job in ended] == [("succeeded", None)] * 2 + [("succeeded", "\U0001f600")]
+    logs = [Attempt.objects.get(job=job).log for job in ended]
+    assert ("cannot be kept" in logs[0], logs[1].endswith("<>") or logs[1].endswith("<?>")) == (True, True)

@@ -31,6 +31,8 @@ from modules.kernel.ids import uuid7
 from tests.support import actors  # noqa: F401 -- registers them
 from tests.support.lanes import is_rabbitmq
 
+pytestmark = pytest.mark.slow
+
 QUEUES = ("default", "low")
 LANES = (*QUEUES, "quarantine")
 MAX_ATTEMPTS = {"tests.note": 3, "tests.refresh": 2}
@@ -69,6 +71,8 @@ class Expected:
     outcomes: list[str] = field(default_factory=list)
 
     def end_run(self, outcome, state, *, attempts_back=0):
+        if self.is_cancel_requested and state not in ENDS:
+            state, attempts_back = "cancelled", 0
         self.outcomes.append(outcome)
         self.attempt -= attempts_back
         self.is_due = self.is_over_time = False
@@ -292,7 +296,10 @@ class Ledger(RuleBasedStateMachine):
         assert set(selectors.ledger_imbalance().values()) == {0}
 
     def rescue(self, job):
-        if not self.workers.get(job.worker):
+        is_lost = not self.workers.get(job.worker)
+        if job.is_cancel_requested and (is_lost or job.is_over_time):
+            job.end_run("cancelled", "cancelled")
+        elif is_lost:
             job.crashes += 1
             if job.crashes == 3:
                 job.end_run("crashed", "quarantined")

@@ -377,6 +377,7 @@ def test_bulk_senders_of_the_same_keys_in_opposite_order_do_not_lock_each_other_
     assert Job.objects.count() == 200
 
 
+@pytest.mark.slow
 def test_replace_and_a_worker_that_starts_the_job_agree_on_what_runs(worker):
     for number in range(20):
         first = send("old", unique_key=f"k{number}")

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from modules.jobs.models import Attempt, Job, Worker
 from modules.jobs.services import batch
-from tests.support import lanes
+from tests.support import lanes, tasks
 from tests.support.actors import die, step, write, write_atomically
 from tests.support.processes import WorkerProcess, wait_until
 
@@ -68,6 +68,32 @@ def test_the_job_of_a_killed_worker_runs_again_within_seconds(rows):
     assert rows() == ["survivor"]
     assert seconds < LEASE + 3
     assert list(Attempt.objects.order_by("number").values_list("outcome", flat=True)) == ["crashed", "succeeded"]
+
+
+def test_a_task_of_a_killed_worker_runs_again_though_it_is_tried_once(rows):
+    result = tasks.write.enqueue("survivor", seconds=2)
+    with WorkerProcess() as first:
+        wait_until(lambda: count("running") == 1)
+        first.kill_child()
+        first.process.wait(timeout=20)
+    with WorkerProcess():
+        wait_until(lambda: count("succeeded") == 1)
+
+    result.refresh()
+    assert rows() == ["survivor"]
+    assert (result.status, result.attempts, len(set(result.worker_ids)), result.errors) == ("SUCCESSFUL", 2, 2, [])
+
+
+def test_queue_consume_becomes_a_worker_of_the_queues_that_it_names(rows):
+    there, elsewhere = (tasks.write.using(queue_name=queue).enqueue(queue, 0) for queue in ("low", "import"))
+    with WorkerProcess(command=["manage.py", "queue_consume", "low,high", "--max-time", "3600"]) as worker:
+        wait_until(lambda: count("succeeded") == 1)
+        (lease,) = Worker.objects.all()
+        assert (lease.queues, lease.threads) == (["high", "low"], 8)
+        assert worker.stop() == 0
+
+    assert rows() == ["low"]
+    assert [result.task.get_result(result.id).status for result in (there, elsewhere)] == ["SUCCESSFUL", "READY"]
 
 
 def test_an_atomic_job_killed_half_way_has_one_effect(rows):

@@ -10,11 +10,17 @@ from tests.simulators.shoptet import SimulatedShop
 YESTERDAY = datetime.now(UTC).replace(microsecond=0) - timedelta(days=1)
 
 
+@pytest.fixture(scope="module")
+def _running_shop():
+    with SimulatedShop(now=YESTERDAY) as running:
+        yield running
+
+
 @pytest.fixture
-def simulated():
+def simulated(_running_shop):
     """An empty simulated shop whose clock stands at yesterday until a test moves it on."""
-    with SimulatedShop(now=YESTERDAY) as shop:
-        yield shop
+    _running_shop.reset()
+    return _running_shop
 
 
 @pytest.fixture

@@ -145,6 +145,7 @@ def test_a_job_leaves_a_shop_to_the_run_that_reads_it(drain, simulated):
     assert SnapshotExecution.objects.get().job_id is None
 
 
+@pytest.mark.slow
 def test_a_long_read_is_a_chain_of_short_jobs(drain, simulated, monkeypatch):
     monkeypatch.setattr(actors, "DETAILS_PER_JOB", 50)
     for _ in range(120):

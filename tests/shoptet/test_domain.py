@@ -137,6 +137,7 @@ def test_read_order_refuses_a_pit_of_brackets():
 
 
 @given(st.one_of(json_values, st.dictionaries(known_fields, json_values).map(lambda fields: order(**fields))))
+@pytest.mark.slow
 def test_read_order_reads_or_refuses_whatever_comes(record):
     try:
         facts = domain.read_order(record, default_currency="CZK")

@@ -20,6 +20,8 @@ from tests.simulators.shoptet.bodies import without_sections
 
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):

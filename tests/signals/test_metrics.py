@@ -69,6 +69,7 @@ def test_durations_are_a_histogram_whose_buckets_sum_and_count_agree(client, dra
     assert (found[f"{name}_count", *labels], found[f"{name}_sum", *labels]) == (3, 7203.25)
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_counters_and_a_restart_changes_none(client, drain):
     note.send(word="a")
     drain()

@@ -26,6 +26,15 @@ def note(*, word: str, seconds: float = 0) -> str:
     return word
 
 
+@actor(actor_name="tests.say", queue_name="default", max_retries=0)
+def say(*, code: int | None = None, log: bool = False) -> str | float | None:
+    """Return, or log, the character of this code; without one a NaN."""
+    if log:
+        context.log(f"<{chr(code or 0)}>")
+        return None
+    return float("nan") if code is None else chr(code)
+
+
 @actor(actor_name="tests.note_from_start", queue_name="default", max_retries=0, unique_until="start")
 def note_from_start(*, word: str) -> None:
     """Leave a trace; its unique key is free as soon as it runs."""

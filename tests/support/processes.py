@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -16,8 +16,14 @@ from django.db import connection
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def surroundings() -> dict[str, str]:
+    """Return the environment of a process that works on the test database."""
+    told = {"DJANGO_SETTINGS_MODULE": "config.settings.test", "DATABASE_URL": _test_database_url()}
+    return {**os.environ, **told, "LOG_LEVEL": "WARNING"}
+
+
 class WorkerProcess:
-    """`dramatiq config.workers` with the test actors, on the test database."""
+    """`dramatiq config.workers` with the test actors, or another command for Python, on the test database."""
 
     def __init__(
         self,
@@ -26,23 +32,13 @@ class WorkerProcess:
         threads: int = 2,
         queues: str = "default high",
         env: Mapping[str, str] | None = None,
+        command: Sequence[str] = (),
     ) -> None:
-        surroundings = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings.test",
-            "DATABASE_URL": _test_database_url(),
-            "LOG_LEVEL": "WARNING",
-            **(env or {}),
-        }
-        command = [
-            sys.executable,
-            str(Path(sys.executable).with_name("dramatiq")),
-            "config.workers",
-            "tests.support.actors",
-        ]
+        script = str(Path(sys.executable).with_name("dramatiq"))
         numbers = ["--processes", str(processes), "--threads", str(threads), "--worker-shutdown-timeout", "2000"]
+        usual = [script, "config.workers", "tests.support.actors", *numbers, "--queues", *queues.split()]
         self.process = subprocess.Popen(
-            [*command, *numbers, "--queues", *queues.split()], cwd=ROOT, env=surroundings, process_group=0
+            [sys.executable, *(command or usual)], cwd=ROOT, env=surroundings() | (env or {}), process_group=0
         )
 
     def children(self) -> list[psutil.Process]:

@@ -14,6 +14,8 @@ from tests.simulators.shoptet.clock import TIME_ZONE, read_instant
 from .conftest import NOON
 from .field_list import find_violations
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[SimulatedShop]:

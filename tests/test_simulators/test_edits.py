@@ -10,6 +10,8 @@ import pytest
 
 from tests.simulators.shoptet import SimulatedShop
 
+pytestmark = pytest.mark.slow
+
 SINCE = "2026-04-01T00:00:00+0200"
 
 

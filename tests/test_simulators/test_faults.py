@@ -11,6 +11,8 @@ from tests.simulators.shoptet import SimulatedShop
 
 from .field_list import find_violations
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def order(shop: SimulatedShop) -> str:

@@ -11,6 +11,8 @@ from tests.simulators.shoptet import Options, SimulatedShop, TokenState
 
 from .conftest import Connect, OpenShop
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("token", "status", "code"),

@@ -11,6 +11,8 @@ from tests.simulators.shoptet import Options, SimulatedShop
 from .conftest import Connect, OpenShop
 from .field_list import find_violations
 
+pytestmark = pytest.mark.slow
+
 Codes = Callable[..., list[str]]
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.simulators.shoptet import Options, SimulatedShop, cdnow
 
+pytestmark = pytest.mark.slow
+
 TOKEN = "222651-p-7-process"
 
 

@@ -4,7 +4,17 @@ from modules.jobs.admin._batches import BatchAdmin
 from modules.jobs.admin._failed import FailedJobAdmin
 from modules.jobs.admin._home import home
 from modules.jobs.admin._jobs import JobAdmin
+from modules.jobs.admin._replays import ReplayAdmin
 from modules.jobs.admin._schedules import JobScheduleAdmin, ScheduleFiringAdmin
 from modules.jobs.admin._workers import WorkerAdmin
 
-__all__ = ["BatchAdmin", "FailedJobAdmin", "JobAdmin", "JobScheduleAdmin", "ScheduleFiringAdmin", "WorkerAdmin", "home"]
+__all__ = [
+    "BatchAdmin",
+    "FailedJobAdmin",
+    "JobAdmin",
+    "JobScheduleAdmin",
+    "ReplayAdmin",
+    "ScheduleFiringAdmin",
+    "WorkerAdmin",
+    "home",
+]

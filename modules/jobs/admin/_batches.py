@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from modules.jobs import selectors, services
 from modules.jobs.admin._filters import TenantFilter
 from modules.jobs.admin._states import job_link, short, state_badge
-from modules.jobs.domain import Callback, State
+from modules.jobs.domain import BatchState, Callback, State
 from modules.jobs.models import Batch, Job
 from modules.kernel.console import (
     ReadOnlyAdmin,
@@ -37,6 +37,13 @@ CALLBACKS = {
     Callback.FIRST_FAILURE: gettext_lazy("When the first fails"),
     Callback.SUCCESS: gettext_lazy("When all have succeeded"),
     Callback.FINISH: gettext_lazy("When all have ended"),
+}
+STATES = {  # word, icon, tone
+    BatchState.RUNNING: (gettext_lazy("Running"), "sync", "blue"),
+    BatchState.STOPPING: (gettext_lazy("Stopping"), "sync", "blue"),
+    BatchState.CANCELLED: (gettext_lazy("Cancelled"), "block", "gray"),
+    BatchState.FAILED: (gettext_lazy("Ended with failures"), "error", "red"),
+    BatchState.SUCCEEDED: (gettext_lazy("Succeeded"), "check_circle", "green"),
 }
 
 
@@ -121,14 +128,8 @@ class BatchAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("state"))
     def state(self, row: Any) -> str:
         """Show whether it has ended, and how."""
-        if row.finished_at is None:
-            word = _("Stopping") if row.cancelled_at else _("Running")
-            return badge(word, icon="sync", tone="blue")
-        if row.cancelled_at:
-            return badge(_("Cancelled"), icon="block", tone="gray")
-        if row.tally.succeeded < row.tally.total:
-            return badge(_("Ended with failures"), icon="error", tone="red")
-        return badge(_("Succeeded"), icon="check_circle", tone="green")
+        word, icon, tone = STATES[row.state_of(row.tally)]
+        return badge(word, icon=icon, tone=tone)
 
     @display(description=gettext_lazy("progress"))
     def progress(self, row: Any) -> str:

@@ -20,6 +20,7 @@ from modules.jobs.admin._filters import ActorFilter, CauseFilter, DeadStateFilte
 from modules.jobs.admin._screen import JobScreen
 from modules.jobs.domain import DEAD_LETTERS
 from modules.jobs.models import FailedJob, Job
+from modules.jobs.services import NothingToReplay
 from modules.kernel.console import (
     COUNT_CAP,
     button,
@@ -59,7 +60,7 @@ class FailedJobAdmin(JobScreen):
     list_before_template = "jobs/failed_causes.html"
     ordering: ClassVar[tuple[str, ...]] = ("-finished_at", "-id")  # the order of the dead letters' own index
     buttons = ("replay", "discard")
-    actions = ("replay_selected", "discard_selected")
+    actions = ("replay_selected", "ramp_selected", "discard_selected")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         """Leave out what is the same in every row."""
@@ -144,12 +145,20 @@ class FailedJobAdmin(JobScreen):
         )
         note_bulk(request, Job, what=text % {"count": count, "total": total}, count=count)
 
+    @action(description=gettext_lazy("Replay the selected jobs: 5, then 50, then all"), permissions=["act"])
+    def ramp_selected(self, request: HttpRequest, chosen: "QuerySet[Any]") -> HttpResponseBase:
+        """Queue the chosen jobs again in steps, after a question."""
+        if "confirmed" not in request.POST:
+            return self._ask(request, verb="ramp", jobs=chosen, fields=_selection("ramp_selected", chosen))
+        count = chosen.count()
+        what = ngettext("%(count)d selected job", "%(count)d selected jobs", count) % {"count": count}
+        return self._ramp(request, jobs=chosen, what=what)
+
     @action(description=gettext_lazy("Discard the selected jobs"), permissions=["act"])
     def discard_selected(self, request: HttpRequest, chosen: "QuerySet[Any]") -> HttpResponseBase | None:
         """Take the chosen jobs off the list, after a question."""
         if "confirmed" not in request.POST:
-            fields = [("action", "discard_selected"), *[("_selected_action", job.pk) for job in chosen[:MAX_SELECTED]]]
-            return self._ask(request, verb="discard", jobs=chosen, fields=fields)
+            return self._ask(request, verb="discard", jobs=chosen, fields=_selection("discard_selected", chosen))
         total = chosen.count()
         count = services.discard_matching(chosen)
         text = ngettext(
@@ -159,19 +168,37 @@ class FailedJobAdmin(JobScreen):
         return None
 
     def matching_view(self, request: HttpRequest, verb: str) -> HttpResponseBase:
-        """Replay or discard every job that the list's address matches: a GET asks, a POST acts."""
+        """Replay (at once or in steps) or discard what the list's address matches: a GET asks, a POST acts."""
         if not self.has_act_permission(request):
             raise PermissionDenied
         act = {"replay": services.replay_matching, "discard": services.discard_matching}.get(verb)
-        back = f"{reverse('admin:jobs_failedjob_changelist')}?{request.GET.urlencode()}"
-        if act is None:
+        if act is None and verb != "ramp":
             raise Http404
         jobs = chosen_queryset(self, request)
         if request.method != "POST":
             return self._ask(request, verb=verb, jobs=jobs, fields=[])
+        if act is None:
+            return self._ramp(request, jobs=jobs, what=_filter_in_words(request, jobs))
         count = act(jobs)
         note_bulk(request, Job, what=_done(verb, count), count=count)
-        return HttpResponseRedirect(back)
+        return HttpResponseRedirect(_list_of(request))
+
+    def _ramp(self, request: HttpRequest, *, jobs: "QuerySet[Any]", what: str) -> HttpResponseBase:
+        """Begin a replay in steps and lead to its page."""
+        reason = request.POST.get("reason", "").strip()
+        try:
+            started = services.start_replay(jobs=jobs, what=what, by=request.user.get_username(), reason=reason)
+        except NothingToReplay:
+            messages.warning(request, _("No failed job matches that is not in a running replay."))
+            return HttpResponseRedirect(_list_of(request))
+        text = ngettext(
+            "The replay of %(count)s job has begun with the first few.",
+            "The replay of %(count)s jobs has begun with the first few.",
+            started.total,
+        )
+        count = number_format(started.total, force_grouping=True)
+        note_bulk(request, Job, what=text % {"count": count}, count=started.total)
+        return HttpResponseRedirect(reverse("admin:jobs_replay_change", args=[started.pk]))
 
     def _ask(self, request: HttpRequest, *, verb: str, jobs: Any, fields: list[tuple[str, Any]]) -> TemplateResponse:
         count = jobs.order_by()[:COUNT_CAP].count()
@@ -183,13 +210,42 @@ class FailedJobAdmin(JobScreen):
             "sample": [(job.actor, job.error_type, first_line(job.error_message)) for job in jobs[:SAMPLE]],
             "more": max(0, count - SAMPLE),
             "fields": fields,
-            "back": f"{reverse('admin:jobs_failedjob_changelist')}?{request.GET.urlencode()}",
+            "back": _list_of(request),
         }
         return TemplateResponse(request, "jobs/confirm.html", context)
 
 
+def _selection(action_name: str, chosen: "QuerySet[Any]") -> list[tuple[str, Any]]:
+    """Return the hidden fields that bring a selection back after the question."""
+    return [("action", action_name), *[("_selected_action", job.pk) for job in chosen[:MAX_SELECTED]]]
+
+
+def _list_of(request: HttpRequest) -> str:
+    return f"{reverse('admin:jobs_failedjob_changelist')}?{request.GET.urlencode()}"
+
+
+def _filter_in_words(request: HttpRequest, jobs: "QuerySet[Any]") -> str:
+    """Return which jobs the list's address matches, for people; a cause by one of its errors."""
+    wanted = request.GET.dict()
+    example = jobs.first() if wanted.get("fingerprint") else None
+    if example:
+        wanted["fingerprint"] = f"{example.error_type}: {first_line(example.error_message)}"
+    words = {
+        "fingerprint": _("cause"),
+        "actor": _("actor"),
+        "queue": _("queue"),
+        "state": _("state"),
+        "tenant": _("tenant"),
+        "q": _("search"),
+    }
+    found = [f"{words.get(name, name)}: {value}" for name, value in wanted.items() if value]
+    return ", ".join(found) or _("all failed jobs")
+
+
 def _question(verb: str, count: int) -> str:
     number = number_format(count, force_grouping=True) + ("+" if count >= COUNT_CAP else "")
+    if verb == "ramp":
+        return ngettext("Replay %(count)s job in steps?", "Replay %(count)s jobs in steps?", count) % {"count": number}
     if verb == "replay":
         return ngettext("Replay %(count)s job?", "Replay %(count)s jobs?", count) % {"count": number}
     return ngettext("Discard %(count)s job?", "Discard %(count)s jobs?", count) % {"count": number}

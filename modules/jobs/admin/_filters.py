@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from modules.jobs.domain import DEAD_LETTERS
-from modules.jobs.models import Job
+from modules.jobs.models import Job, ReplayedJob
 from modules.jobs.registry import all_specs
 from modules.kernel.console import tenant_names
 
@@ -87,6 +87,26 @@ class BatchFilter(ColumnFilter):
             return super().queryset(request, queryset)
         except ValidationError:
             return queryset.none()
+
+
+class ReplayFilter(ColumnFilter):
+    """The members of one replay; chosen by a link on the replay's page."""
+
+    title = _("replay")
+    parameter_name = "replay"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
+        """Return the chosen replay."""
+        return [(chosen, f"#{chosen}")] if (chosen := _chosen(self)) else []
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        """Return the members; none for what is no number."""
+        value = self.value()
+        if not value:
+            return queryset
+        if not value.isdecimal() or len(value) > 18:
+            return queryset.none()
+        return queryset.filter(id__in=ReplayedJob.objects.filter(replay_id=int(value)).values("job_id"))
 
 
 class TenantFilter(SimpleListFilter):

@@ -4,15 +4,18 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import action, register
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from modules.jobs import services
+from modules.jobs.admin._arguments import change_arguments_view
 from modules.jobs.admin._failed import discard_one, replay_one
-from modules.jobs.admin._filters import ActorFilter, BatchFilter, QueueFilter, StateFilter, TenantFilter
+from modules.jobs.admin._filters import ActorFilter, BatchFilter, QueueFilter, ReplayFilter, StateFilter, TenantFilter
 from modules.jobs.admin._screen import JobScreen
 from modules.jobs.domain import ALIVE, DEAD_LETTERS, State
 from modules.jobs.models import Job
@@ -24,7 +27,7 @@ MAX_SELECTED = 1_000
 @register(Job)
 class JobAdmin(JobScreen):
     list_display = ("job_name", "state_badge", "queue", "tenant", "attempts", "created", "timing", "error")
-    list_filter = (StateFilter, QueueFilter, ActorFilter, TenantFilter, BatchFilter)
+    list_filter = (StateFilter, QueueFilter, ActorFilter, TenantFilter, BatchFilter, ReplayFilter)
     list_before_template = "jobs/job_states.html"
     buttons = ("cancel", "replay", "discard")
     actions = ("cancel_selected",)
@@ -32,6 +35,15 @@ class JobAdmin(JobScreen):
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         """Leave out what is the same in every row."""
         return self.without_tenant(self.list_display)
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that changes a job's arguments."""
+        view = self.admin_site.admin_view(self.arguments_view)
+        return [path("<path:object_id>/arguments/", view, name="jobs_job_arguments"), *super().get_urls()]
+
+    def arguments_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Give a waiting or failed job other arguments."""
+        return change_arguments_view(self, request, unquote(object_id))
 
     def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> list[tuple[str, Any, bool]]:
         """Return the states as links: address, word, chosen."""

@@ -8,6 +8,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from modules.jobs.admin._arguments import changes_of
 from modules.jobs.admin._states import LOOKS, job_link, outcome_badge, short, state_badge
 from modules.jobs.domain import ENDED, State
 from modules.jobs.models import Attempt, Batch, Job, Worker
@@ -60,6 +61,7 @@ def job_page(job: Job) -> dict[str, Any]:
         "runs": runs,
         "facts": [fact for fact in _facts(job) if fact.value not in ("", None)],
         "arguments": json_block(job.arguments),
+        "changes": changes_of(job),
         "result": json_block(job.result) if job.result is not None else "",
         "checkpoint": json_block(job.checkpoint) if job.checkpoint is not None else "",
     }

@@ -1,7 +1,9 @@
 """What runs by itself: the operators' changes beside the code's defaults, and each firing."""
 
 import json
+from copy import copy
 from functools import cache
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -10,15 +12,16 @@ from django.contrib import messages
 from django.contrib.admin import display, register
 from django.db import connection
 from django.db.models import QuerySet
+from django.forms.models import construct_instance
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from modules.jobs import selectors, services
 from modules.jobs.admin._states import job_link, short, state_badge
-from modules.jobs.domain import InvalidSchedule, next_times
+from modules.jobs.domain import CALENDAR, InvalidSchedule, Timetable, countries, outlook
 from modules.jobs.models import Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor
 from modules.kernel import clock
@@ -43,6 +46,7 @@ from modules.kernel.console import (
 )
 
 PREVIEW = 10  # runs shown ahead
+MOST_LINES = 40  # of them and what is left out between them
 
 
 class PrettyEncoder(json.JSONEncoder):
@@ -76,13 +80,16 @@ class ScheduleForm(BaseModelForm):
         label=gettext_lazy("Options"), required=False, widget=TextareaWidget(attrs={"rows": 4}), encoder=PrettyEncoder
     )
 
+    country = forms.ChoiceField(label=gettext_lazy("Holidays of"), required=False, widget=SelectWidget)
+
     class Meta:
         model = JobSchedule
-        fields = ("cron", "timezone", "options", "is_enabled", "overlap", "catch_up")
+        fields = ("cron", "timezone", "options", "is_enabled", "overlap", "catch_up", *CALENDAR)
         widgets = {"cron": TextWidget}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.saved = copy(self.instance)
         if "cron" in self.fields:  # a reader who may not change gets no fields
             self._show_defaults(self.instance)
 
@@ -90,6 +97,7 @@ class ScheduleForm(BaseModelForm):
         as_in_code = _("as in the code: %s")
         default = _("on") if schedule.default_is_enabled else _("off")
         self._offer("timezone", as_in_code % schedule.default_timezone, [(zone, zone) for zone in _zones()])
+        self._offer("country", _("no country"), sorted(countries().items(), key=itemgetter(1)))
         self._offer("is_enabled", as_in_code % default, [("yes", _("on")), ("no", _("off"))])
         self.initial["is_enabled"] = {None: "", True: "yes", False: "no"}[schedule.is_enabled]
         cron, options = self.fields["cron"], self.fields["options"]
@@ -116,25 +124,24 @@ class ScheduleForm(BaseModelForm):
         cleaned = super().clean()
         if self.errors:
             return cleaned
-        for field, problem in services.schedule_problems(**effective(self.instance, self.cleaned_data)).items():
+        typed = self.typed()
+        problems = services.schedule_problems(
+            actor=typed.actor, timetable=typed.timetable, options=typed.effective_options
+        )
+        for field, problem in problems.items():
             self.add_error(field if field in self.fields else None, problem)
         return cleaned
+
+    def typed(self) -> JobSchedule:
+        """Return the schedule, not saved, with what was typed and is no mistake by itself."""
+        schedule: JobSchedule = copy(self.saved)
+        construct_instance(self, schedule)
+        return schedule
 
 
 @cache
 def _zones() -> list[str]:
     return sorted(available_timezones())
-
-
-def effective(schedule: JobSchedule, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return actor, cron, time zone and options as they would count with these changes."""
-    options = changes.get("options")
-    return {
-        "actor": schedule.actor,
-        "cron": changes.get("cron") or schedule.default_cron,
-        "timezone": changes.get("timezone") or schedule.default_timezone,
-        "options": schedule.default_options if options is None else options,
-    }
 
 
 @register(JobSchedule)
@@ -143,7 +150,13 @@ class JobScheduleAdmin(ConsoleAdmin):
 
     form = ScheduleForm
     change_form_template = "jobs/schedule.html"
-    fields = (("cron", "timezone"), ("is_enabled", "overlap", "catch_up"), "options")
+    fields = (
+        ("cron", "timezone"),
+        ("is_enabled", "overlap", "catch_up"),
+        ("skipped_hour", "doubled_hour"),
+        ("on_day_off", "country", "are_weekends_off"),
+        "options",
+    )
     list_display = ("schedule", "times", "next_run", "last_run", "switch", "trouble")
     list_display_links = ("schedule",)
     search_fields = ("key", "actor", "description")
@@ -191,6 +204,7 @@ class JobScheduleAdmin(ConsoleAdmin):
             "schedule": row,
             "last_run": self.last_run(row),
             "switch": self.switch(row),
+            "waiting": long_moment(row.waiting_due_at, timezone=row.effective_timezone) if row.waiting_due_at else "",
             "history_url": f"{runs}?schedule__id__exact={row.pk}",
         }
 
@@ -208,20 +222,17 @@ class JobScheduleAdmin(ConsoleAdmin):
     def times(self, row: JobSchedule) -> str:
         """Show the cron line that counts, and whose it is."""
         changed = [] if row.cron in {"", row.default_cron} else [_("code: %s") % row.default_cron]
-        return two_lines(code(row.effective_cron), " · ".join([row.effective_timezone, *changed]))
+        days_off = {"skip": [_("not on days off")], "move": [_("moved from days off")]}.get(row.on_day_off, [])
+        return two_lines(code(row.effective_cron), " · ".join([row.effective_timezone, *changed, *days_off]))
 
     @display(description=gettext_lazy("next run"))
     def next_run(self, row: JobSchedule) -> str:
         """Show it in the schedule's own zone."""
-        if not row.runs:
+        run_at = selectors.next_run(row, now=clock.now())
+        if run_at is None:
             return muted("–")
-        try:
-            ahead = selectors.upcoming(row, after=clock.now(), count=1)
-        except InvalidSchedule:
-            return muted("–")
-        if not ahead:
-            return muted("–")
-        return two_lines(minute(ahead[0], timezone=row.effective_timezone), moment(ahead[0]))
+        waits = _("one waits for the last one's end") if row.waiting_due_at else moment(run_at)
+        return two_lines(minute(run_at, timezone=row.effective_timezone), waits)
 
     @display(description=gettext_lazy("last run"))
     def last_run(self, row: Any) -> str:
@@ -255,35 +266,47 @@ class JobScheduleAdmin(ConsoleAdmin):
         messages.success(request, job_link(job_id, text))
 
 
-def _runs_ahead(form: Any, row: JobSchedule) -> tuple[list[dict[str, Any]], str]:
+def _runs_ahead(form: ScheduleForm, row: JobSchedule) -> tuple[list[dict[str, Any]], str]:
     """Return the next runs of what was typed and their zone; where that cannot be followed, of what is saved."""
-    saved = JobSchedule.objects.get(pk=row.pk) if form.is_bound else row  # the form has written on the row
-    typed = form.cleaned_data if form.is_bound else {}
-    for changes in (typed, {}):
-        values = effective(row, {"cron": saved.cron, "timezone": saved.timezone, **changes})
-        if ahead := preview(values["cron"], values["timezone"]):
+    for schedule in [form.typed(), form.saved] if form.is_bound else [row]:
+        if ahead := preview(schedule.timetable):
             break
-    return ahead, values["timezone"]
+    return ahead, schedule.effective_timezone
 
 
-def preview(cron: str, timezone: str) -> list[dict[str, Any]]:
-    """Return the next runs in their own zone; `shifted` marks the first after a change of the clocks."""
+def preview(table: Timetable) -> list[dict[str, Any]]:
+    """Return the next runs in their own zone and what is left out between them, each with a note why.
+
+    `shifted` is the first after a change of the clocks. Empty when nothing runs any more.
+    """
     try:
-        ahead = next_times(cron, timezone, after=clock.now(), count=PREVIEW)
+        ahead = outlook(table, after=clock.now(), count=PREVIEW, language=(get_language() or "en")[:2])
     except InvalidSchedule:
         return []
-    zone = ZoneInfo(timezone)
-    offsets = [at.astimezone(zone).utcoffset() for at in ahead]
+    if not any(one.runs for one in ahead):
+        return []
+    offsets = [one.at.astimezone(ZoneInfo(table.timezone)).utcoffset() for one in ahead]
     return [
-        {"at": long_moment(at, timezone=timezone), "shifted": now != before}
-        for at, now, before in zip(ahead, offsets, offsets[:1] + offsets, strict=False)
+        {
+            "at": long_moment(one.at, timezone=table.timezone),
+            "runs": one.runs,
+            "note": services.due_note(one, timezone=table.timezone),
+            "shifted": is_shifted,
+        }
+        for one, is_shifted in zip(ahead[:MOST_LINES], _changes(offsets), strict=False)
     ]
+
+
+def _changes(values: list[Any]) -> list[bool]:
+    """Return of each value whether it is another than the one before."""
+    return [one != before for one, before in zip(values, values[:1] + values, strict=False)]
 
 
 _OUTCOMES = {
     ScheduleFiring.Outcome.FIRED: ("check_circle", "green"),
     ScheduleFiring.Outcome.OVERLAPPED: ("sync_problem", "amber"),
     ScheduleFiring.Outcome.MISSED: ("history_toggle_off", "amber"),
+    ScheduleFiring.Outcome.HOLIDAY: ("celebration", "gray"),
     ScheduleFiring.Outcome.UNSUPPORTED: ("error", "red"),
 }
 

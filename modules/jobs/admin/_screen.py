@@ -20,6 +20,7 @@ from modules.jobs.admin._page import job_page
 from modules.jobs.admin._states import state_badge
 from modules.jobs.domain import WAITING, State
 from modules.jobs.models import Job
+from modules.jobs.services import CHANGEABLE
 from modules.kernel import clock
 from modules.kernel.console import (
     ReadOnlyAdmin,
@@ -96,6 +97,7 @@ class JobScreen(ReadOnlyAdmin):
             "original": job,
             "page": job_page(job),
             "buttons": shown_buttons(self, request, job, self.buttons),
+            "may_change": job.state in CHANGEABLE and self.has_act_permission(request),
         }
         return TemplateResponse(request, "jobs/job.html", context)
 

@@ -12,14 +12,15 @@ from pydantic.alias_generators import to_camel
 
 from modules.jobs import selectors, services
 from modules.jobs.api import _views
-from modules.jobs.api._requests import KeyHeader, address, answer, arguments, open_spec, tenant_of
+from modules.jobs.api._requests import KeyHeader, address, answer, arguments, caller_of, open_spec, tenant_of
 from modules.jobs.api._router import router
-from modules.jobs.api._schemas import JobDetail, JobIn, JobOut, JobPage, ScheduledJobIn, Text, Time
+from modules.jobs.api._schemas import DataIn, JobDetail, JobIn, JobOut, JobPage, ScheduledJobIn, Text, Time
 from modules.jobs.domain import ENDED, State
 from modules.jobs.models import Job
 from modules.jobs.registry import InvalidArguments, actors_called
-from modules.jobs.services import Answer
+from modules.jobs.services import Answer, CannotChange
 from modules.kernel.problems import Problem
+from modules.kernel.secrets import unmask
 
 MAX_ATTEMPTS_SHOWN = 50
 
@@ -125,6 +126,30 @@ def _retry(request: HttpRequest, job_id: UUID) -> Answer:
     if not services.replay([job.id]):
         raise Problem(409, _("The job is %(state)s; only a failed one can be retried.") % {"state": job.state})
     return _told(request, job.id, status=202)
+
+
+@router.post("/{uuid:job_id}/data", response={200: JobOut}, summary="Change a job's data")
+def change_data(request: HttpRequest, job_id: UUID, payload: DataIn, key: KeyHeader = None) -> HttpResponse:
+    """Give a job that waits or has failed other data, before it runs or is retried; `409` for any other."""
+    return answer(request, lambda: _change(request, job_id, payload), key=key, payload=payload)
+
+
+def _change(request: HttpRequest, job_id: UUID, payload: DataIn) -> Answer:
+    job = _job(request, job_id)
+    given = unmask(payload.data, _views.data_of(job.arguments))
+    try:
+        services.change_arguments(
+            job_id=job.id,
+            arguments=arguments(open_spec(job.actor), given, tenant_id=tenant_of(request)),
+            by=caller_of(request),
+            reason=payload.reason,
+        )
+    except CannotChange as error:
+        told = _("The job is %(state)s; only one that waits or has failed takes other data.")
+        raise Problem(409, told % {"state": error.state}) from None
+    except InvalidArguments as error:
+        raise Problem(422, _("The data cannot be kept."), errors={"data": str(error)}) from None
+    return _told(request, job.id, status=200)
 
 
 @router.delete("/{uuid:job_id}", response={200: JobOut, 202: JobOut}, summary="Cancel a job")

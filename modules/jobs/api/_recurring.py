@@ -6,13 +6,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Status
+from pydantic.alias_generators import to_camel
 
 from modules.jobs import selectors, services
 from modules.jobs.api._requests import KeyHeader, address, answer, arguments, open_spec, tenant_of
 from modules.jobs.api._router import router
 from modules.jobs.api._schemas import RecurringJobIn, RecurringList, RecurringOut
 from modules.jobs.api._views import data_out
-from modules.jobs.domain import InvalidSchedule, check_times
+from modules.jobs.domain import CALENDAR, Timetable
 from modules.jobs.models import JobSchedule
 from modules.jobs.registry import api_name
 from modules.jobs.services import Answer
@@ -28,24 +29,31 @@ def create_recurring(request: HttpRequest, payload: RecurringJobIn, key: KeyHead
 
 def _create(request: HttpRequest, payload: RecurringJobIn) -> Answer:
     tenant_id, spec, most = tenant_of(request), open_spec(payload.type), settings.API["TENANT_SCHEDULES"]
-    timezone = payload.timezone or settings.TIME_ZONE
     given = arguments(spec, payload.data, tenant_id=tenant_id)
-    _check_times(payload.cron, timezone)
+    timetable = _timetable(payload)
     if selectors.tenant_schedules(tenant_id=tenant_id).count() >= most:
         raise Problem(409, _("At most %(most)d recurring jobs are allowed; delete one first.") % {"most": most})
     made = services.create_schedule(
-        tenant_id=tenant_id, actor=spec.name, cron=payload.cron, timezone=timezone, options=given, now=clock.now()
+        tenant_id=tenant_id,
+        actor=spec.name,
+        timetable=timetable,
+        options=given,
+        overlap=payload.overlap,
+        catch_up=payload.catch_up,
+        now=clock.now(),
     )
     body = _out(made).model_dump_json(by_alias=True)
     return Answer(status=201, body=body, location=address(request, "recurring", recurring_id=made.public_id))
 
 
-def _check_times(cron: str, timezone: str) -> None:
-    try:
-        check_times(cron, timezone)
-    except InvalidSchedule as error:
-        field = "timezone" if "time zone" in str(error) else "cron"
-        raise Problem(422, _("Nobody could follow this schedule."), errors={field: str(error)}) from None
+def _timetable(payload: RecurringJobIn) -> Timetable:
+    timetable = Timetable(
+        timezone=payload.timezone or settings.TIME_ZONE, **payload.model_dump(include={"cron", *CALENDAR})
+    )
+    if problems := services.timetable_problems(timetable):
+        errors = {to_camel(field): problem for field, problem in problems.items()}
+        raise Problem(422, _("Nobody could follow this schedule."), errors=errors)
+    return timetable
 
 
 @router.get("/recurring", response=RecurringList, summary="List recurring jobs")
@@ -84,9 +92,11 @@ def _out(schedule: JobSchedule) -> RecurringOut:
         data=data_out(schedule.effective_options),
         cron=schedule.effective_cron,
         timezone=schedule.effective_timezone,
-        next_run_at=next(iter(selectors.upcoming(schedule, after=clock.now(), count=1)), None)
-        if schedule.runs
-        else None,
+        overlap=schedule.overlap,
+        catch_up=schedule.catch_up,
+        **{name: getattr(schedule, name) for name in CALENDAR},
+        waiting_since=schedule.waiting_due_at,
+        next_run_at=selectors.next_run(schedule, now=clock.now()),
         last_run_at=schedule.last_fired_at,
         last_job_id=str(schedule.last_job_id) if schedule.last_job_id else None,
         problem=schedule.problem or None,

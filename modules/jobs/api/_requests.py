@@ -14,12 +14,10 @@ from pydantic import BaseModel
 from pydantic.alias_generators import to_camel
 
 from modules.jobs import services
-from modules.jobs.registry import ActorSpec, UnknownActor, get_open_spec
+from modules.jobs.registry import TENANT, ActorSpec, UnknownActor, get_open_spec
 from modules.jobs.services import Answer, KeyReused, StillAnswering
 from modules.kernel import clock
 from modules.kernel.problems import Problem
-
-TENANT = "tenant_id"  # the argument that no sender writes: it comes from the token
 
 KeyHeader = Annotated[
     str | None,
@@ -37,11 +35,17 @@ class Caller(Protocol):
     """What authentication leaves in `request.auth`."""
 
     tenant_id: int
+    name: str
 
 
 def tenant_of(request: HttpRequest) -> int:
     """Return the tenant that the caller's token opens: the only one there is for this request."""
     return cast("Caller", request.auth).tenant_id  # type: ignore[attr-defined] # django-ninja puts it there
+
+
+def caller_of(request: HttpRequest) -> str:
+    """Return what the history calls the caller: its token's name."""
+    return f"API: {cast('Caller', request.auth).name}"  # type: ignore[attr-defined] # django-ninja puts it there
 
 
 def address(request: HttpRequest, name: str, **kwargs: Any) -> str:
@@ -60,7 +64,7 @@ def open_spec(type_: str) -> ActorSpec:
 
 def arguments(spec: ActorSpec, data: dict[str, Any], *, tenant_id: int) -> dict[str, Any]:
     """Return the actor's arguments from the sender's `data`; raises Problem that names each wrong one."""
-    names = {to_camel(name): name for name in spec.signature.parameters if name != TENANT}
+    names = {to_camel(name): name for name in spec.open_arguments}
     there_are = _("Not known; there are: %(names)s.") % {"names": ", ".join(names) or _("none")}
     wrong = {f"data.{key}": there_are for key in data if key not in names}
     given = {names[key]: value for key, value in data.items() if key in names}

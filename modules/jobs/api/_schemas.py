@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -55,6 +55,12 @@ def _cron_line(cron: str) -> str:
 
 Time = Annotated[AwareDatetime, Field(strict=False), BeforeValidator(_written)]
 Data = Annotated[dict[str, Any], AfterValidator(_shallow)]
+Overlap = Literal["skip", "queue", "allow"]
+CatchUp = Literal["none", "one", "all"]
+SkippedHour = Literal["next", "skip"]
+DoubledHour = Literal["first", "second", "both"]
+DayOff = Literal["run", "skip", "move"]
+Country = Annotated[str, StringConstraints(max_length=2)]
 Cron = Annotated[str, StringConstraints(max_length=100, pattern=TEXT), AfterValidator(_cron_line)]
 
 
@@ -95,6 +101,13 @@ class ScheduledJobIn(JobIn):
         return self
 
 
+class DataIn(Body):
+    """Other data for a job that waits or has failed."""
+
+    data: Data = Field(description="All of the job's arguments; a value that was shown hidden may stay hidden.")
+    reason: Annotated[Text, StringConstraints(max_length=300)] = Field(description="Why; kept with the change.")
+
+
 class RecurringJobIn(Body):
     """A job to be run again and again."""
 
@@ -104,6 +117,22 @@ class RecurringJobIn(Body):
     timezone: Annotated[Text, StringConstraints(max_length=60)] | None = Field(
         default=None, examples=["Europe/Prague"], description="The installation's own unless given."
     )
+    overlap: Overlap = Field(
+        default="skip",
+        description="While the run before has not ended: leave out, wait for its end (one at most), run.",
+    )
+    catch_up: CatchUp = Field(default="one", description="Which of the runs missed in an outage of up to a week come.")
+    skipped_hour: SkippedHour = Field(
+        default="next", description="A fixed time in the hour that the clocks skip: right after it, or not at all."
+    )
+    doubled_hour: DoubledHour = Field(
+        default="first", description="A fixed time in the hour that comes twice: in which of them."
+    )
+    on_day_off: DayOff = Field(
+        default="run", description="On days off: run, leave out, or move to the next working day."
+    )
+    country: Country = Field(default="", examples=["CZ"], description="Whose public holidays are days off.")
+    are_weekends_off: bool = Field(default=False, description="Saturdays and Sundays are days off.")
 
 
 class Out(BaseModel):
@@ -173,6 +202,14 @@ class RecurringOut(Out):
     data: dict[str, Any]
     cron: str
     timezone: str
+    overlap: str
+    catch_up: str
+    skipped_hour: str
+    doubled_hour: str
+    on_day_off: str
+    country: str
+    are_weekends_off: bool
+    waiting_since: datetime | None = Field(description="The due time that waits for the last run's end.")
     next_run_at: datetime | None
     last_run_at: datetime | None
     last_job_id: str | None

@@ -4,11 +4,10 @@ from typing import Any
 
 from pydantic.alias_generators import to_camel
 
-from modules.jobs.api._requests import TENANT
 from modules.jobs.api._schemas import AttemptOut, Error, JobDetail, JobOut, Progress
 from modules.jobs.domain import Outcome
 from modules.jobs.models import Attempt, Job
-from modules.jobs.registry import api_name
+from modules.jobs.registry import TENANT, api_name
 from modules.kernel.secrets import mask, mask_text
 
 
@@ -29,8 +28,13 @@ def job_detail(job: Job, attempts: list[Attempt]) -> JobDetail:
 
 def data_out(arguments: dict[str, Any]) -> dict[str, Any]:
     """Return arguments as their sender wrote them, secrets masked."""
-    shown: dict[str, Any] = mask({to_camel(name): value for name, value in arguments.items() if name != TENANT})
+    shown: dict[str, Any] = mask(data_of(arguments))
     return shown
+
+
+def data_of(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments as their sender wrote them, secrets included."""
+    return {to_camel(name): value for name, value in arguments.items() if name != TENANT}
 
 
 def _fields(job: Job) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The life of a job in pure Python: states, moves, retry policies, errors, schedules."""
 
-from modules.jobs.domain.batches import Callback, Tally, due_callbacks
+from modules.jobs.domain.batches import BatchState, Callback, Tally, batch_state, due_callbacks
+from modules.jobs.domain.calendars import countries
 from modules.jobs.domain.failures import Failure, fingerprint
 from modules.jobs.domain.life import (
     ALIVE,
@@ -30,6 +31,7 @@ from modules.jobs.domain.life import (
     allowed_steps,
     running_job,
 )
+from modules.jobs.domain.replays import MOST_IN_FLIGHT, RAMP, may_release, step_of
 from modules.jobs.domain.retries import (
     Backoff,
     CrashedTooOften,
@@ -39,7 +41,21 @@ from modules.jobs.domain.retries import (
     Snooze,
     TableBackoff,
 )
-from modules.jobs.domain.schedules import InvalidSchedule, Schedule, check_times, due_times, next_times
+from modules.jobs.domain.schedules import (
+    CALENDAR,
+    DayOff,
+    DoubledHour,
+    Due,
+    InvalidSchedule,
+    Schedule,
+    SkippedHour,
+    Timetable,
+    check_times,
+    due,
+    due_times,
+    next_times,
+    outlook,
+)
 from modules.jobs.domain.signals import (
     DURATION_BUCKETS,
     FAILURES,
@@ -53,6 +69,7 @@ from modules.jobs.domain.signals import (
 
 __all__ = [
     "ALIVE",
+    "CALENDAR",
     "CANCEL",
     "CLAIM",
     "DEAD_LETTERS",
@@ -61,11 +78,13 @@ __all__ = [
     "ENDED",
     "FAIL",
     "FAILURES",
+    "MOST_IN_FLIGHT",
     "MOVES",
     "PLATFORM_RULES",
     "POSTPONE",
     "PROMOTE",
     "QUARANTINE",
+    "RAMP",
     "RELEASE",
     "REPLACE",
     "REPLAY",
@@ -77,9 +96,13 @@ __all__ = [
     "WAITING",
     "AlertKind",
     "Backoff",
+    "BatchState",
     "Callback",
     "Channel",
     "CrashedTooOften",
+    "DayOff",
+    "DoubledHour",
+    "Due",
     "ExponentialBackoff",
     "Failure",
     "InvalidRule",
@@ -91,16 +114,24 @@ __all__ = [
     "Rule",
     "RunningJob",
     "Schedule",
+    "SkippedHour",
     "Snooze",
     "State",
     "TableBackoff",
     "Tally",
+    "Timetable",
     "allowed_steps",
+    "batch_state",
     "check_times",
+    "countries",
+    "due",
     "due_callbacks",
     "due_times",
     "fingerprint",
+    "may_release",
     "next_times",
+    "outlook",
     "rule_params",
     "running_job",
+    "step_of",
 ]

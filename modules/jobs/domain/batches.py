@@ -13,6 +13,18 @@ class Callback(StrEnum):
     FINISH = "finish"
 
 
+class BatchState(StrEnum):
+    """Where a batch is; nothing but its members and two of its times says so."""
+
+    RUNNING = "running"
+    STOPPING = "stopping"
+    """Cancelled, and some member has not ended."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    """All have ended, not all of them well."""
+    CANCELLED = "cancelled"
+
+
 @dataclass(frozen=True)
 class Tally:
     """How many members of a batch are where; those that were pruned count as they ended."""
@@ -38,6 +50,15 @@ class Tally:
     def total(self) -> int:
         """Return how many there are."""
         return self.alive + self.ended
+
+
+def batch_state(tally: Tally, *, is_finished: bool, is_cancelled: bool) -> BatchState:
+    """Return where a batch is: `is_finished` when it was closed, `is_cancelled` when somebody cancelled all of it."""
+    if not is_finished:
+        return BatchState.STOPPING if is_cancelled else BatchState.RUNNING
+    if is_cancelled:
+        return BatchState.CANCELLED
+    return BatchState.SUCCEEDED if tally.succeeded == tally.total else BatchState.FAILED
 
 
 def due_callbacks(tally: Tally, *, declared: Collection[str], sent: Collection[str]) -> list[Callback]:

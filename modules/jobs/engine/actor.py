@@ -60,6 +60,8 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
     notify_shutdown: bool = False,
     actor_name: str | None = None,
     api_name: str | None = None,
+    api_arguments: tuple[str, ...] | None = None,
+    check: Callable[[dict[str, Any]], None] | None = None,
 ) -> Callable[[Callable[P, R]], JobActor[P, R]]:
     """Declare an actor.
 
@@ -70,7 +72,9 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
     resource: what it uses together with other jobs, made from its arguments ("shop:{shop_id}"), for limits.
     notify_shutdown: interrupt the code when the worker is told to stop; the job is given back unharmed.
     actor_name: its lasting name, `<module>.<function>` unless given. api_name: the `type` under which tenants
-    may send it through the REST API, with any arguments that fit but `tenant_id`, which the token decides.
+    may send it through the REST API; `tenant_id` comes from their token. api_arguments: what else they may send
+    (anything unless given): what costs everybody, like the size of a transaction, is not for a tenant to choose.
+    check: raises ValueError for arguments that fit and are wrong all the same; asked whenever they are checked.
     """
 
     def decorate(fn: Callable[P, R]) -> JobActor[P, R]:
@@ -86,6 +90,8 @@ def actor(  # noqa: PLR0913 -- the options of a job are what they are
             is_atomic=atomic,
             unique_until=unique_until,
             api_name=api_name,
+            api_arguments=api_arguments,
+            check=check,
             resource=resource,
         )
         register(spec)

@@ -65,7 +65,7 @@ def log(message: str) -> None:
     running = running_job.get()
     if running is not None:
         lines = _notes.setdefault(running.id, _Notes()).lines
-        lines.append(f"{clock.now():%H:%M:%S} {message}")
+        lines.append(f"{clock.now():%H:%M:%S} {_storable(message)}")
         del lines[:-MAX_LOG_LINES]
 
 
@@ -96,6 +96,11 @@ def take_log(running: RunningJob) -> str:
     """Return the job's log and forget it; called once, when the run ends."""
     notes = _notes.pop(running.id, None)
     return "\n".join(notes.lines) if notes else ""
+
+
+def _storable(text: str) -> str:
+    """Return the text without what PostgreSQL refuses: a shop's answer in a log must not cost the job its end."""
+    return str(text).encode(errors="replace").decode().replace("\0", "")
 
 
 def _is_due(running: RunningJob) -> bool:

@@ -1,5 +1,6 @@
 """One start of a job: claim, run the actor's code, write the end. Nothing here trusts the broker."""
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, JobCancelled, Outcome, PermanentError, RunningJob, Snooze, running_job
 from modules.jobs.engine import context, reports
 from modules.jobs.engine.combiner import Combiner
-from modules.jobs.registry import ActorSpec, InvalidArguments, get_spec
+from modules.jobs.registry import ActorSpec, InvalidArguments, get_spec, to_json
 from modules.jobs.services import Claim, LostFence, Success
 from modules.kernel.tenancy import tenant_scope
 
@@ -105,8 +106,17 @@ def _fit(spec: ActorSpec, job: RunningJob) -> dict[str, Any]:
 
 
 def _as_result(value: Any) -> Any:
-    """Return what an actor returned, if it is plain data; an actor that returns anything else returns nothing."""
-    return value if isinstance(value, str | int | float | bool | list | dict) else None
+    """Return what an actor returned, if it is plain data; an actor that returns anything else returns nothing.
+
+    What PostgreSQL cannot keep is nothing, too: ends are written together, and it would spoil those of its neighbors.
+    """
+    if not isinstance(value, str | int | float | bool | list | dict):
+        return None
+    try:
+        return json.loads(to_json(value, default=str))
+    except (TypeError, ValueError) as error:
+        context.log(f"The result cannot be kept: {error}.")
+        return None
 
 
 def _record_error(spec: ActorSpec, job: RunningJob, error: BaseException, notes: str) -> None:

@@ -15,7 +15,7 @@ class Watch:
         self._next = 0.0
 
     def look(self) -> None:
-        """Count runs and evaluate alerts, if it is this process's turn; raises what the database raises."""
+        """Count runs, evaluate alerts, go on with replays, if it is time to; raises what the database raises."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + LOOK_EVERY_SECONDS
             services.keep_watch(now=clock.now())

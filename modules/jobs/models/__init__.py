@@ -1,4 +1,4 @@
-"""The tables: the ledger (`_ledger`), and what is measured and told of it (`_signals`)."""
+"""The tables: the ledger (`_ledger`), what operators do to it (`_operators`), what is told of it (`_signals`)."""
 
 from modules.jobs.models._ledger import (
     MADE,
@@ -15,6 +15,7 @@ from modules.jobs.models._ledger import (
     ScheduleFiring,
     Worker,
 )
+from modules.jobs.models._operators import JobChange, Replay, ReplayedJob
 from modules.jobs.models._signals import Alert, AlertRule, Bookmark, RunMinute, Runs, RunTotal, Streak
 
 __all__ = [
@@ -27,11 +28,14 @@ __all__ = [
     "FailedJob",
     "Gate",
     "Job",
+    "JobChange",
     "JobSchedule",
     "KeyedAnswer",
     "Limit",
     "LimitUse",
     "Pause",
+    "Replay",
+    "ReplayedJob",
     "RunMinute",
     "RunTotal",
     "Runs",

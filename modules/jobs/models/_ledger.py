@@ -194,6 +194,12 @@ class Batch(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def state_of(self, tally: domain.Tally) -> domain.BatchState:
+        """Return where the batch is, when its members are so far."""
+        return domain.batch_state(
+            tally, is_finished=self.finished_at is not None, is_cancelled=self.cancelled_at is not None
+        )
+
 
 class Worker(models.Model):
     """A worker process; its lease covers every job that it runs."""
@@ -222,12 +228,27 @@ class JobSchedule(models.Model):
 
     class Overlap(models.TextChoices):
         SKIP = "skip", _("Skip while the last one runs")
+        QUEUE = "queue", _("Let one wait for its end")
         ALLOW = "allow", _("Start anyway")
 
     class CatchUp(models.TextChoices):
         NONE = "none", _("Leave out")
         ONE = "one", _("Run once")
         ALL = "all", _("Run each")
+
+    class SkippedHour(models.TextChoices):
+        NEXT = "next", _("Run right after it")
+        SKIP = "skip", _("Leave out")
+
+    class DoubledHour(models.TextChoices):
+        FIRST = "first", _("Run in the first")
+        SECOND = "second", _("Run in the second")
+        BOTH = "both", _("Run in both")
+
+    class DayOff(models.TextChoices):
+        RUN = "run", _("Run as on any day")
+        SKIP = "skip", _("Leave out")
+        MOVE = "move", _("Run on the next working day")
 
     key = models.CharField(_("schedule"), max_length=100, unique=True)
     tenant_id = models.BigIntegerField(_("tenant"), null=True, blank=True, db_index=True)
@@ -246,7 +267,38 @@ class JobSchedule(models.Model):
     is_enabled = models.BooleanField(_("enabled"), null=True, blank=True)
     overlap = models.CharField(_("overlap"), max_length=5, choices=Overlap, default=Overlap.SKIP)
     catch_up = models.CharField(_("missed runs"), max_length=4, choices=CatchUp, default=CatchUp.ONE)
+    skipped_hour = models.CharField(
+        _("hour that the clocks skip"),
+        max_length=4,
+        choices=SkippedHour,
+        default=SkippedHour.NEXT,
+        db_default=SkippedHour.NEXT,
+        help_text=_("For a run at a fixed time; in spring."),
+    )
+    doubled_hour = models.CharField(
+        _("hour that comes twice"),
+        max_length=6,
+        choices=DoubledHour,
+        default=DoubledHour.FIRST,
+        db_default=DoubledHour.FIRST,
+        help_text=_("For a run at a fixed time; in autumn."),
+    )
+    on_day_off = models.CharField(
+        _("on days off"), max_length=4, choices=DayOff, default=DayOff.RUN, db_default=DayOff.RUN
+    )
+    country = models.CharField(
+        _("holidays of"),
+        max_length=2,
+        default="",
+        db_default="",
+        blank=True,
+        help_text=_("A country's two letters, like CZ; its public holidays are days off."),
+    )
+    are_weekends_off = models.BooleanField(_("weekends are days off"), default=False, db_default=False)
     evaluated_until = models.DateTimeField(_("evaluated until"))
+    waiting_due_at = models.DateTimeField(
+        _("waits since"), null=True, blank=True, help_text=_("The due time that waits for the last run's end.")
+    )
     last_job_id = models.UUIDField(_("last job"), null=True, blank=True)
     last_fired_at = models.DateTimeField(_("last run"), null=True, blank=True)
     problem = models.CharField(_("problem"), max_length=500, default="", blank=True)
@@ -255,8 +307,16 @@ class JobSchedule(models.Model):
         verbose_name = _("schedule")
         verbose_name_plural = _("schedules")
         constraints: ClassVar = [
-            models.CheckConstraint(condition=Q(overlap__in=["skip", "allow"]), name="jobs_schedule_overlap"),
+            models.CheckConstraint(condition=Q(overlap__in=["skip", "queue", "allow"]), name="jobs_schedule_overlap"),
             models.CheckConstraint(condition=Q(catch_up__in=["none", "one", "all"]), name="jobs_schedule_catch_up"),
+            models.CheckConstraint(
+                condition=Q(
+                    skipped_hour__in=["next", "skip"],
+                    doubled_hour__in=["first", "second", "both"],
+                    on_day_off__in=["run", "skip", "move"],
+                ),
+                name="jobs_schedule_calendar",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -278,6 +338,15 @@ class JobSchedule(models.Model):
         return self.timezone or self.default_timezone
 
     @property
+    def timetable(self) -> domain.Timetable:
+        """Return when it is due, by the values that count."""
+        return domain.Timetable(
+            cron=self.effective_cron,
+            timezone=self.effective_timezone,
+            **{name: getattr(self, name) for name in domain.CALENDAR},
+        )
+
+    @property
     def effective_options(self) -> dict[str, object]:
         """Return the arguments that the actor is sent."""
         return dict(self.default_options if self.options is None else self.options)
@@ -295,6 +364,7 @@ class ScheduleFiring(models.Model):
         FIRED = "fired", _("Fired")
         OVERLAPPED = "overlapped", _("Skipped: still running")
         MISSED = "missed", _("Missed")
+        HOLIDAY = "holiday", _("Day off")
         UNSUPPORTED = "unsupported", _("Unsupported")
 
     schedule = models.ForeignKey(JobSchedule, models.CASCADE, related_name="firings", verbose_name=_("schedule"))
@@ -310,7 +380,7 @@ class ScheduleFiring(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["schedule", "due_at"], name="jobs_firing_once"),
             models.CheckConstraint(
-                condition=Q(outcome__in=["fired", "overlapped", "missed", "unsupported"]),
+                condition=Q(outcome__in=["fired", "overlapped", "missed", "holiday", "unsupported"]),
                 name="jobs_firing_outcome_known",
             ),
         ]

@@ -4,6 +4,7 @@ from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notif
 from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
 from modules.jobs.services._batches import OpenBatch, batch, cancel_batch, prune_batches, settle_batches
 from modules.jobs.services._bells import QUARANTINE
+from modules.jobs.services._changes import CHANGEABLE, CannotChange, change_arguments
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
 from modules.jobs.services._enqueue import JobExists, chain, enqueue, enqueue_many
@@ -11,6 +12,15 @@ from modules.jobs.services._figures import count_runs, note_tick, prune_figures,
 from modules.jobs.services._gates import Candidate, pause, read_gates, remove_limit, resume, set_limit
 from modules.jobs.services._ledger import Ending, MovedJob, move
 from modules.jobs.services._members import BatchClosed
+from modules.jobs.services._replays import (
+    NothingToReplay,
+    cancel_replay,
+    continue_replays,
+    prune_replays,
+    resume_replay,
+    start_replay,
+    stop_replay,
+)
 from modules.jobs.services._requests import JobRequest
 from modules.jobs.services._run import (
     Claim,
@@ -37,7 +47,9 @@ from modules.jobs.services._schedules import (
     run_schedule_now,
     schedule_problems,
     sync_schedules,
+    timetable_problems,
 )
+from modules.jobs.services._texts import due_note
 from modules.jobs.services._watch import keep_watch
 from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import (
@@ -50,10 +62,12 @@ from modules.jobs.services._workers import (
 )
 
 __all__ = [
+    "CHANGEABLE",
     "QUARANTINE",
     "Answer",
     "BatchClosed",
     "Candidate",
+    "CannotChange",
     "Claim",
     "Ending",
     "JobExists",
@@ -61,6 +75,7 @@ __all__ = [
     "KeyReused",
     "LostFence",
     "MovedJob",
+    "NothingToReplay",
     "OpenBatch",
     "Pass",
     "Reason",
@@ -71,10 +86,13 @@ __all__ = [
     "batch",
     "cancel",
     "cancel_batch",
+    "cancel_replay",
     "chain",
+    "change_arguments",
     "change_schedule",
     "claim",
     "claim_many",
+    "continue_replays",
     "count_old_workers",
     "count_runs",
     "create_schedule",
@@ -82,6 +100,7 @@ __all__ = [
     "discard",
     "discard_matching",
     "dispatch",
+    "due_note",
     "enqueue",
     "enqueue_many",
     "evaluate_alerts",
@@ -99,6 +118,7 @@ __all__ = [
     "prune_answers",
     "prune_batches",
     "prune_figures",
+    "prune_replays",
     "read_gates",
     "register_worker",
     "release",
@@ -108,6 +128,7 @@ __all__ = [
     "replay_matching",
     "report_progress",
     "resume",
+    "resume_replay",
     "retire_worker",
     "retry",
     "run_schedule_now",
@@ -117,11 +138,14 @@ __all__ = [
     "set_webhook",
     "settle_batches",
     "snooze",
+    "start_replay",
     "stop",
+    "stop_replay",
     "succeed",
     "succeed_many",
     "sync_alert_rules",
     "sync_schedules",
     "take_turn",
+    "timetable_problems",
     "why",
 ]

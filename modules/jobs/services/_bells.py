@@ -1,5 +1,6 @@
 """Which waiting jobs get their bell now: by priority, in turns among tenants, past open gates, into short lanes."""
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -29,8 +30,8 @@ def choose_bells() -> list[Bell]:
             lane = clients.lane(queue)
             room = lane_room(threads.get(queue, 0)) - len(lane)
             bells += _next_bells(queue, gates=gates, room=room)
-            bells += _crashed_bells(queue, gates=gates, is_apart=QUARANTINE in threads, waiting=lane)
-            bells += _lost_bells(queue, gates=gates, waiting=lane)
+            bells += _lost_bells(queue, _STALE, gates=gates, lane=lane)
+            bells += _crashed_bells(queue, gates=gates, is_apart=QUARANTINE in threads, lane=lane)
     except BrokerDown:
         return []  # nothing is lost: rows that were marked here are rung for when their bells count as lost
     save_uses(gates)
@@ -54,9 +55,10 @@ def _threads_by_queue() -> dict[str, int]:
 
 _UNRUNG = f"state = '{State.QUEUED}' AND dispatched_at IS NULL AND crashes = 0"
 _CRASHED = f"state = '{State.QUEUED}' AND crashes > 0"
+_OPEN = """NOT actor = ANY(%(actor)s) AND NOT resource = ANY(%(resource)s)
+            AND NOT coalesce(tenant_id, 0)::text = ANY(%(tenant)s)"""
 _RUNG_LONG_AGO = "dispatched_at < clock_timestamp() - make_interval(secs => %(seconds)s)"
 _STALE = f"state = '{State.QUEUED}' AND crashes = 0 AND {_RUNG_LONG_AGO}"
-_IN_NO_LANE = "NOT (id::text || ':' || fence) = ANY(%(waiting)s)"
 _CANDIDATE = "id, fence, actor, queue, tenant_id, resource, priority"
 
 # Steps from queue to queue along the index; a DISTINCT would read every waiting row.
@@ -90,10 +92,9 @@ _NEXT = f"""
     SELECT {_CANDIDATE} FROM line CROSS JOIN LATERAL (
         SELECT {_CANDIDATE}, row_number() OVER (ORDER BY id) AS place FROM jobs_job
         WHERE {_UNRUNG} AND queue = %(queue)s AND priority = line.rank AND coalesce(tenant_id, 0) = line.tenant
-            AND NOT actor = ANY(%(actor)s) AND NOT resource = ANY(%(resource)s)
+            AND {_OPEN}
         ORDER BY id LIMIT %(room)s) job
     LEFT JOIN busy ON busy.tenant = line.tenant
-    WHERE NOT line.tenant::text = ANY(%(tenant)s)
     ORDER BY priority, place + coalesce(busy.jobs, 0), id LIMIT %(most)s"""
 
 
@@ -111,17 +112,22 @@ def _next_bells(queue: str, *, gates: Gates, room: int) -> list[Bell]:
 
     def candidates(closed: dict[str, list[str]]) -> list[Candidate]:
         found = _candidates(_NEXT, {"queue": queue, "room": room, "most": room * 4, **closed})
-        return with_patience(found, now=gates.now, seconds=settings.JOBS["PATIENCE_SECONDS"])
+        # Where there is room for less than ten, chance gives the patient their tenth of all turns.
+        first = random.randrange(10)  # noqa: S311 -- spreads turns
+        return with_patience(found, now=gates.now, seconds=settings.JOBS["PATIENCE_SECONDS"], turns_before=first)
 
     return _mark(choose(candidates, gates=gates, room=room))
 
 
-def with_patience(found: list[Candidate], *, now: datetime, seconds: float) -> list[Candidate]:
-    """Return the jobs with every tenth turn given to the oldest one that has waited for so long."""
+def with_patience(found: list[Candidate], *, now: datetime, seconds: float, turns_before: int = 0) -> list[Candidate]:
+    """Return the jobs with every tenth turn given to the oldest one that has waited for so long.
+
+    `turns_before`: how many of the first ten turns are over already.
+    """
     waited = [job for job in found if now - made_at(job.id) > timedelta(seconds=seconds)]
     impatient, line = iter(sorted(waited, key=lambda job: job.id)), iter(found)
     placed: dict[Any, Candidate] = {}
-    for turn in range(len(found)):
+    for turn in range(turns_before, turns_before + len(found)):
         first, second = (impatient, line) if turn % 10 == 9 else (line, impatient)
         job = _next_unplaced(first, placed) or _next_unplaced(second, placed)
         if job:
@@ -133,28 +139,27 @@ def _next_unplaced(line: Iterator[Candidate], placed: dict[Any, Candidate]) -> C
     return next((job for job in line if job.id not in placed), None)
 
 
-def _crashed_bells(queue: str, *, gates: Gates, is_apart: bool, waiting: list[str]) -> list[Bell]:
+def _crashed_bells(queue: str, *, gates: Gates, is_apart: bool, lane: list[str]) -> list[Bell]:
     """Mark jobs whose worker died; they are run apart, each alone, where somebody serves the quarantine."""
     sql = f"""SELECT {_CANDIDATE} FROM jobs_job
-        WHERE {_CRASHED} AND queue = %(queue)s AND (dispatched_at IS NULL OR {_RUNG_LONG_AGO}) AND {_IN_NO_LANE}
-        ORDER BY id LIMIT %(room)s"""
-    lanes = [*waiting, *clients.lane(QUARANTINE)]
-    found = _candidates(sql, {"queue": queue, "room": CHUNK, "waiting": lanes, "seconds": _patience_with_bells()})
-    bells = _mark([job for job in found if gates.closed(job) is None])
+        WHERE {_CRASHED} AND queue = %(queue)s AND dispatched_at IS NULL AND {_OPEN} ORDER BY id LIMIT {CHUNK}"""
+    chosen = choose(lambda closed: _candidates(sql, {"queue": queue, **closed}), gates=gates, room=CHUNK)
+    lanes = [*lane, *clients.lane(QUARANTINE)]
+    bells = _mark(chosen) + _lost_bells(queue, f"{_CRASHED} AND {_RUNG_LONG_AGO}", gates=gates, lane=lanes)
     return [replace(bell, queue=QUARANTINE) for bell in bells] if is_apart else bells
 
 
-def _lost_bells(queue: str, *, gates: Gates, waiting: list[str]) -> list[Bell]:
-    """Mark again what was rung for a while ago and is in no lane: lost, or in a dead worker's hands."""
-    sql = f"""SELECT {_CANDIDATE} FROM jobs_job WHERE {_STALE} AND queue = %(queue)s AND {_IN_NO_LANE}
+def _lost_bells(queue: str, which: str, *, gates: Gates, lane: list[str]) -> list[Bell]:
+    """Mark again what was rung for a while ago and is in no lane: lost, or in a dead worker's hands.
+
+    It counts as in flight since it was rung for the first time, so limits are not asked again.
+    """
+    sql = f"""SELECT {_CANDIDATE} FROM jobs_job WHERE {which} AND queue = %(queue)s
         ORDER BY dispatched_at LIMIT %(room)s"""
-    numbers = {"room": settings.JOBS["LANE_LENGTH"], "seconds": _patience_with_bells()}
-    found = _candidates(sql, {"queue": queue, "waiting": waiting, **numbers})
-    return _mark([job for job in found if not gates.is_paused(job)])
-
-
-def _patience_with_bells() -> float:
-    return float(settings.JOBS["BELL_SECONDS"])
+    waiting = set(lane)
+    room = len(waiting) + settings.JOBS["LANE_LENGTH"]
+    found = _candidates(sql, {"queue": queue, "room": room, "seconds": float(settings.JOBS["BELL_SECONDS"])})
+    return _mark([job for job in found if f"{job.id}:{job.fence}" not in waiting and not gates.is_paused(job)])
 
 
 def _candidates(sql: str, params: dict[str, Any]) -> list[Candidate]:

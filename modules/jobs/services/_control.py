@@ -13,7 +13,7 @@ from modules.jobs import domain
 from modules.jobs.domain import DEAD_LETTERS, State
 from modules.jobs.models import Job
 from modules.jobs.services._batches import reopen_batches
-from modules.jobs.services._ledger import move
+from modules.jobs.services._ledger import MovedJob, move
 
 CHUNK = 1_000
 
@@ -34,10 +34,15 @@ def replay(job_ids: JobIds) -> int:
 
     A chain goes on where it stopped; a batch that had ended waits for them again.
     """
+    return len(release_dead_letters(job_ids))
+
+
+def release_dead_letters(job_ids: JobIds) -> list[MovedJob]:
+    """Do as `replay` and return the jobs."""
     with transaction.atomic():
         moved = move(domain.REPLAY, where="id = ANY(%(ids)s)", params={"ids": _uuids(job_ids)})
         reopen_batches([job.batch_id for job in moved if job.batch_id])
-    return len(moved)
+    return moved
 
 
 def discard(job_ids: JobIds) -> int:
@@ -81,6 +86,7 @@ def prune(*, ended_before: datetime, states: Sequence[State], limit: int = 10_00
                     AND (unique_key IS NULL OR unique_expires_at < clock_timestamp())
                 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED),
             history AS (DELETE FROM jobs_attempt WHERE job_id IN (SELECT id FROM old)),
+            changes AS (DELETE FROM jobs_jobchange WHERE job_id IN (SELECT id FROM old)),
             gone AS (DELETE FROM jobs_job WHERE id IN (SELECT id FROM old) RETURNING batch_id, state),
             counted AS (
                 UPDATE jobs_batch SET pruned_succeeded = pruned_succeeded + members.succeeded,

@@ -47,23 +47,29 @@ def dispatch(*, may_rescue: bool = True, may_settle: bool = True) -> Pass:
 
 
 def _locked() -> bool:
-    """Return whether this process dispatches now; frozen in the middle of it, it loses the lock after a lease."""
+    """Return whether this process dispatches now; frozen in the middle of it, it loses the lock after a lease.
+
+    Nobody waits for the disk: a pass that is lost in a crash of PostgreSQL is made again.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT pg_try_advisory_xact_lock(%s),
-                set_config('idle_in_transaction_session_timeout', %s, TRUE)""",
+                set_config('idle_in_transaction_session_timeout', %s, TRUE),
+                set_config('synchronous_commit', 'off', TRUE)""",
             [LOCK, f"{settings.JOBS['LEASE_SECONDS']}s"],
         )
         return bool(cursor.fetchone()[0])
 
 
 _LOST = "NOT EXISTS (SELECT 1 FROM jobs_worker WHERE jobs_worker.id = worker_id AND lease_until > clock_timestamp())"
+_LATE = "deadline_at < clock_timestamp()"
 
 
 def _rescue() -> tuple[int, int, int]:
     """Return how many jobs were quarantined, rescued, and found over their time."""
     most = settings.JOBS["MAX_CRASHES"]
     error = CrashedTooOften(f"The worker died {most} times while it ran this job.")
+    _stop_cancelled()
     quarantined = move(
         domain.QUARANTINE,
         where=f"crashes + 1 >= %(most)s AND {_LOST}",
@@ -75,11 +81,16 @@ def _rescue() -> tuple[int, int, int]:
     return len(quarantined), len(rescued), _time_out()
 
 
+def _stop_cancelled() -> None:
+    """End what was asked to stop and was stopped, by its worker's death or by its time: it does not come back."""
+    asked = f"cancel_requested_at IS NOT NULL AND ({_LOST} OR {_LATE})"
+    move(domain.STOP, where=asked, params={}, ending=Ending(Outcome.CANCELLED), limit=CHUNK)
+
+
 def _time_out() -> int:
-    late = "deadline_at < clock_timestamp()"
     ending = Ending(Outcome.TIMED_OUT, Failure.of(TimeoutError("The job ran over its time limit.")))
-    failed = move(domain.FAIL, where=f"{late} AND attempt >= max_attempts", params={}, ending=ending, limit=CHUNK)
-    retried = move(domain.RETRY, where=late, params={"delay": timedelta(seconds=15)}, ending=ending, limit=CHUNK)
+    failed = move(domain.FAIL, where=f"{_LATE} AND attempt >= max_attempts", params={}, ending=ending, limit=CHUNK)
+    retried = move(domain.RETRY, where=_LATE, params={"delay": timedelta(seconds=15)}, ending=ending, limit=CHUNK)
     return len(failed) + len(retried)
 
 

@@ -1,6 +1,7 @@
 """How a job enters the ledger: in the caller's transaction, and its bell rings after the commit."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -61,6 +62,7 @@ def insert(rows: list[Row]) -> list[UUID]:
     """Insert the rows and ring for them after the commit; return their jobs' ids, or those that hold their keys."""
     if not rows:
         return []
+    _keep_lanes_short(rows)
     # In order of key, so that two senders of the same keys wait for each other and do not lock each other out.
     created, holders = _insert(sorted(rows, key=lambda row: row["unique_key"] or ""))
     bells = [
@@ -69,6 +71,14 @@ def insert(rows: list[Row]) -> list[UUID]:
     if bells:
         transaction.on_commit(lambda: _ring(bells), robust=True)
     return [UUID(row["id"]) if row["id"] in created else holders[row["unique_key"]] for row in rows]
+
+
+def _keep_lanes_short(rows: list[Row]) -> None:
+    """Leave what would fill a lane to the dispatcher, which rings by priority and in turns."""
+    bells: Counter[str] = Counter()
+    for row in rows:
+        bells[row["queue"]] += row["rings"]
+        row["rings"] = row["rings"] and bells[row["queue"]] <= settings.JOBS["LANE_LENGTH"]
 
 
 def _insert(rows: list[Row]) -> tuple[set[str], dict[str, UUID]]:

@@ -13,7 +13,7 @@ from modules.jobs.domain import State
 from modules.jobs.models import Limit, LimitUse, Pause
 
 SNAPSHOT_SECONDS = 1.0  # how old the sender's view of the gates may be
-SLACK = timedelta(seconds=1)  # starts that a slow pass left unused may be made up for so long
+SLACK = timedelta(seconds=1)  # starts that a slow pass left unused may be made up for so long, or half the limit's time
 
 # A bell may have been rung just before its gate was closed: whoever hears it asks again.
 PAUSED = """EXISTS (SELECT 1 FROM jobs_pause pause WHERE (pause.kind, pause.value) IN (
@@ -86,9 +86,12 @@ class Gates:
         return limit.rate_count is not None and self.next_at.get((limit.pk, key[1]), self.now) > self.now
 
     def _use(self, limit: Limit, value: str) -> None:
-        step = timedelta(seconds=limit.rate_seconds or 0) / (limit.rate_count or 1)
+        span = timedelta(seconds=limit.rate_seconds or 0)
+        slack = min(SLACK, span / 2)
+        # What is made up must fit into the limit, too: never more than so many in any span, a few less on average.
+        step = (span + slack) / (limit.rate_count or 1)
         due = self.next_at.get((limit.pk, value), self.now)
-        self.next_at[limit.pk, value] = max(due, self.now - SLACK) + step
+        self.next_at[limit.pk, value] = max(due, self.now - slack) + step
         self.used.add((limit.pk, value))
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from modules.jobs.domain import Failure, Move, Outcome, State
+from modules.jobs.domain import STOP, Failure, Move, Outcome, State
 from modules.jobs.events import jobs_moved
 from modules.kernel.secrets import mask_text
 
@@ -68,7 +68,19 @@ def move(
     return _execute(kind, sql, {**params, **_ending_values(ending)}, ending=ending, returning=returning)
 
 
+def move_back(kind: Move, *, where: str, params: dict[str, Any], ending: Ending) -> list[MovedJob]:
+    """Move jobs that run to where they wait, and cancel those that were asked to stop: they do not come back."""
+    is_asked = "cancel_requested_at IS NOT NULL"
+    back = move(kind, where=f"NOT {is_asked} AND {where}", params=params, ending=ending)
+    return back + move(STOP, where=f"{is_asked} AND {where}", params=params, ending=ending)
+
+
 _STARTS = "job_id uuid, start int, worker_id uuid, time_limit double precision, result jsonb, log text"
+# The ids a second time, as an array: of a recordset the planner knows nothing, and reads every waiting job for it.
+_THAT_START = "id = ANY(%(ids)s) AND id = batch.job_id AND fence = batch.start"
+
+# Asked once, with the first row; holds for this statement's own transaction.
+_WITHOUT_WAITING = " WHERE (SELECT set_config('synchronous_commit', 'off', TRUE)) IS NOT NULL"
 
 
 def move_batch(
@@ -79,17 +91,23 @@ def move_batch(
     unless: str = "FALSE",
     returning: tuple[str, ...] = (),
     record: str = _STARTS,
-    match: str = "id = batch.job_id AND fence = batch.start",
+    match: str = _THAT_START,
+    is_lasting: bool = True,
 ) -> list[MovedJob]:
     """Move the jobs of `batch` in one statement, each only in the start that its row names; return those that moved.
 
     Rows: job_id, start (the fence), and what the move needs of: worker_id, time_limit (seconds), result, log.
-    Other rows say by `record` what columns they have, none named as one of a job, and by `match` whose they are.
+    Without `is_lasting` nobody waits for the disk: the move may be lost if PostgreSQL crashes within a second,
+    but never while anything that was committed after it is kept. Other rows say by `record` what columns they
+    have, none named as one of a job, and by `match` whose they are.
     """
     source = f"jsonb_to_recordset(%(batch)s::jsonb) AS batch({record})"
     sql = _sql(kind, where=f"{match} AND NOT {unless}", returning=returning, source=source)
+    if not is_lasting and not connection.in_atomic_block:
+        sql += _WITHOUT_WAITING
     ending = Ending(outcome) if outcome else None
-    params = {**_ending_values(ending), "batch": json.dumps(batch, default=str)}
+    ids = [row["job_id"] for row in batch if "job_id" in row]
+    params = {**_ending_values(ending), "ids": ids, "batch": json.dumps(batch, default=str)}
     return _execute(kind, sql, params, ending=ending, returning=returning)
 
 

@@ -125,7 +125,7 @@ def _may_ring(stored: Stored) -> bool:
 
 
 def _store(spec: ActorSpec, request: JobRequest, *, tenant_id: int | None) -> Stored:
-    arguments = _arguments(spec, request)
+    arguments = fit_arguments(spec, request.args, request.kwargs)
     return {
         "actor": spec.name,
         "queue": request.queue or spec.queue,
@@ -149,8 +149,9 @@ def _links(spec: ActorSpec, request: JobRequest, *, tenant_id: int | None) -> li
     return [store(link, tenant_id=tenant_id, what="a link of a chain") for link in request.chain]
 
 
-def _arguments(spec: ActorSpec, request: JobRequest) -> dict[str, Any]:
-    arguments = spec.bind(request.args, request.kwargs)
+def fit_arguments(spec: ActorSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments by name as the ledger keeps them; raises InvalidArguments, also when they are too large."""
+    arguments = spec.bind(args, kwargs)
     size, limit = len(json.dumps(arguments)), settings.JOBS["MAX_ARGUMENT_BYTES"]
     if size > limit:
         raise InvalidArguments(

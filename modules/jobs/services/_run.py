@@ -11,10 +11,10 @@ from django.db import connection, transaction
 
 from modules.jobs import domain
 from modules.jobs.clients import Bell
-from modules.jobs.domain import Failure, Outcome, RunningJob, State
+from modules.jobs.domain import ALIVE, Failure, Outcome, RunningJob, State
 from modules.jobs.services._enqueue import insert
 from modules.jobs.services._gates import PAUSED
-from modules.jobs.services._ledger import Ending, MovedJob, move, move_batch
+from modules.jobs.services._ledger import Ending, MovedJob, move, move_back, move_batch
 from modules.jobs.services._members import hold_open
 from modules.jobs.services._requests import Row, row_of
 
@@ -64,7 +64,9 @@ def claim_many(claims: Sequence[Claim]) -> list[RunningJob | None]:
         }
         for claim in claims
     ]
-    moved = move_batch(domain.CLAIM, batch, unless=PAUSED, returning=("arguments", "checkpoint", "chain"))
+    # What the job does is written after its claim, so that a crash which takes the claim takes that, too.
+    kept = ("arguments", "checkpoint", "chain")
+    moved = move_batch(domain.CLAIM, batch, unless=PAUSED, returning=kept, is_lasting=False)
     started = {job.id: job for job in moved}
     # Popped, because a bell that is here twice starts one run.
     return [_running(job) if (job := started.pop(claim.bell.job_id, None)) else None for claim in claims]
@@ -155,13 +157,9 @@ def stop(job: RunningJob, *, log: str = "") -> None:
 
 
 def _end(job: RunningJob, kind: domain.Move, ending: Ending, **params: Any) -> None:
-    moved = move(
-        kind,
-        where="id = %(id)s AND fence = %(fence)s",
-        params={"id": job.id, "fence": job.fence, **params},
-        ending=ending,
-    )
-    if not moved:
+    write = move_back if kind.target in ALIVE else move
+    params = {"id": job.id, "fence": job.fence, **params}
+    if not write(kind, where="id = %(id)s AND fence = %(fence)s", params=params, ending=ending):
         raise LostFence.of(job)
 
 

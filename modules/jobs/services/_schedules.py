@@ -1,13 +1,17 @@
 """Schedules: a due time is a unique row, written in one transaction with the job that it sends."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import transaction
+from django.utils.translation import gettext
 
-from modules.jobs.domain import ALIVE, InvalidSchedule, check_times, due_times
+from modules.jobs.domain import ALIVE, CALENDAR, Due, InvalidSchedule, Timetable, check_times, due
 from modules.jobs.models import MADE, Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor, all_schedules, get_spec
 from modules.jobs.services._enqueue import enqueue
@@ -17,6 +21,9 @@ ON_TIME = timedelta(minutes=5)  # a run this late was not missed
 CATCH_UP_WINDOW = timedelta(days=7)  # what is older is not caught up, whatever the policy
 
 Outcome = ScheduleFiring.Outcome
+
+# Where the code's value only begins: an operator's change stands in the same column.
+_BEGUN_WITH = "overlap", "catch_up", *CALENDAR
 
 
 def sync_schedules(*, now: datetime) -> int:
@@ -31,21 +38,18 @@ def sync_schedules(*, now: datetime) -> int:
             "default_options": dict(schedule.options),
             "default_is_enabled": schedule.is_enabled,
         }
-        first = {"evaluated_until": now, "overlap": schedule.overlap, "catch_up": schedule.catch_up}
+        first = {"evaluated_until": now, **{name: getattr(schedule, name) for name in _BEGUN_WITH}}
         JobSchedule.objects.update_or_create(key=schedule.key, defaults=defaults, create_defaults={**defaults, **first})
     keys = [schedule.key for schedule in declared]
     gone = JobSchedule.objects.filter(is_declared=True).exclude(key__in=keys)
-    gone.update(default_is_enabled=False, is_enabled=None, problem="No module declares this schedule any more.")
+    problem = "No module declares this schedule any more."
+    gone.update(default_is_enabled=False, is_enabled=None, waiting_due_at=None, problem=problem)
     return len(declared)
 
 
-def schedule_problems(*, actor: str, cron: str, timezone: str, options: Mapping[str, Any]) -> dict[str, str]:
+def schedule_problems(*, actor: str, timetable: Timetable, options: Mapping[str, Any]) -> dict[str, str]:
     """Return what is wrong, by the name of the field; empty when the schedule can run."""
-    problems: dict[str, str] = {}
-    try:
-        check_times(cron, timezone)
-    except InvalidSchedule as error:
-        problems["timezone" if "time zone" in str(error) else "cron"] = str(error)
+    problems = timetable_problems(timetable)
     try:
         get_spec(actor).bind((), dict(options))
     except UnknownActor as error:
@@ -55,29 +59,48 @@ def schedule_problems(*, actor: str, cron: str, timezone: str, options: Mapping[
     return problems
 
 
+def timetable_problems(timetable: Timetable) -> dict[str, str]:
+    """Return why nobody could follow the timetable, in the reader's language, by the name of its field, or nothing."""
+    try:
+        check_times(timetable)
+    except InvalidSchedule as error:
+        return {error.field: gettext(error.text) % error.values}
+    return {}
+
+
 def change_schedule(schedule: JobSchedule, *, now: datetime) -> None:
     """Save an operator's changes; the new times count from now on, so nothing fires for the past."""
     schedule.evaluated_until = now
+    schedule.waiting_due_at = None
     schedule.problem = ""
     schedule.save()
 
 
 def create_schedule(
-    *, tenant_id: int, actor: str, cron: str, timezone: str, options: Mapping[str, Any], now: datetime
+    *,
+    tenant_id: int,
+    actor: str,
+    timetable: Timetable,
+    options: Mapping[str, Any],
+    now: datetime,
+    overlap: str = JobSchedule.Overlap.SKIP,
+    catch_up: str = JobSchedule.CatchUp.ONE,
 ) -> JobSchedule:
     """Make a tenant's own schedule and return it; no deploy touches it, and its jobs are the tenant's.
 
     Nothing is checked here but at each firing: ask `schedule_problems` before.
     """
+    rules = {**asdict(timetable), "overlap": overlap, "catch_up": catch_up}
     return JobSchedule.objects.create(
         key=f"{MADE}{uuid7()}",
         tenant_id=tenant_id,
         is_declared=False,
         actor=actor,
-        default_cron=cron,
-        default_timezone=timezone,
+        default_cron=rules.pop("cron"),
+        default_timezone=rules.pop("timezone"),
         default_options=dict(options),
         evaluated_until=now,
+        **rules,
     )
 
 
@@ -113,47 +136,93 @@ def fire_due_schedules(*, now: datetime) -> list[UUID]:
 def _evaluate(schedule: JobSchedule, *, now: datetime) -> list[UUID]:
     after = max(schedule.evaluated_until, now - CATCH_UP_WINDOW)
     try:
-        due = due_times(schedule.effective_cron, schedule.effective_timezone, after=after, until=now)
+        passed = list(takewhile(lambda one: one.at <= now, due(schedule.timetable, after=after)))
     except InvalidSchedule as error:
         _mark(schedule, str(error))
         return []
-    if not due:
+    times = [*_take_waiting(schedule), *(_note_passed(schedule, passed, now=now) if passed else [])]
+    return [job_id for due_at in times if (job_id := _fire_due(schedule, due_at, now=now))]
+
+
+def _take_waiting(schedule: JobSchedule) -> list[datetime]:
+    """Return the due time that waits, if its turn has come."""
+    waiting = schedule.waiting_due_at
+    if waiting is None or _is_running(schedule):
         return []
-    run, missed = _choose(schedule, due, now=now)
+    _let_wait(schedule, None)
+    return [waiting]
+
+
+def _let_wait(schedule: JobSchedule, due_at: datetime | None) -> None:
+    schedule.waiting_due_at = due_at
+    schedule.save(update_fields=["waiting_due_at"])
+
+
+def _note_passed(schedule: JobSchedule, passed: list[Due], *, now: datetime) -> list[datetime]:
+    """Record the days off and what was missed; return the due times that run."""
+    _record_days_off(schedule, [one for one in passed if one.day_off], now=now)
+    run, missed = _choose(schedule, [one.at for one in passed if one.runs], now=now)
     if missed:
         _record(schedule, missed[-1], Outcome.MISSED, now=now, reason=f"{len(missed)} due times passed unused.")
-    schedule.evaluated_until = due[-1]
+    schedule.evaluated_until = passed[-1].at
     schedule.save(update_fields=["evaluated_until"])
-    return [job_id for due_at in run if (job_id := _fire_due(schedule, due_at, now=now))]
+    return run
 
 
-def _choose(schedule: JobSchedule, due: list[datetime], *, now: datetime) -> tuple[list[datetime], list[datetime]]:
+def _record_days_off(schedule: JobSchedule, passed: list[Due], *, now: datetime) -> None:
+    ScheduleFiring.objects.bulk_create(
+        [
+            ScheduleFiring(
+                schedule=schedule,
+                due_at=one.at,
+                fired_at=now,
+                outcome=Outcome.HOLIDAY,
+                reason=_day_off_reason(one, schedule.effective_timezone)[:500],
+            )
+            for one in passed
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _day_off_reason(one: Due, timezone: str) -> str:
+    if one.moved_to is None:
+        return f"{one.day_off}."
+    return f"{one.day_off}; moved to {one.moved_to.astimezone(ZoneInfo(timezone)):%Y-%m-%d %H:%M}."
+
+
+def _choose(schedule: JobSchedule, passed: list[datetime], *, now: datetime) -> tuple[list[datetime], list[datetime]]:
     """Return which due times run and which were missed, by the schedule's catch-up policy."""
-    if schedule.catch_up == JobSchedule.CatchUp.ALL:
-        return due, []
-    is_late = now - due[-1] > ON_TIME
+    if schedule.catch_up == JobSchedule.CatchUp.ALL or not passed:
+        return passed, []
+    is_late = now - passed[-1] > ON_TIME
     if is_late and schedule.catch_up == JobSchedule.CatchUp.NONE:
-        return [], due
-    return due[-1:], due[:-1]
+        return [], passed
+    return passed[-1:], passed[:-1]
 
 
 def _fire_due(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> UUID | None:
-    problems = schedule_problems(
-        actor=schedule.actor,
-        cron=schedule.effective_cron,
-        timezone=schedule.effective_timezone,
-        options=schedule.effective_options,
-    )
+    problems = schedule_problems(actor=schedule.actor, timetable=schedule.timetable, options=schedule.effective_options)
     if problems:
         _mark(schedule, " ".join(problems.values()))
         _record(schedule, due_at, Outcome.UNSUPPORTED, now=now, reason=schedule.problem)
         return None
-    if schedule.overlap == JobSchedule.Overlap.SKIP and _is_running(schedule):
-        _record(schedule, due_at, Outcome.OVERLAPPED, now=now, reason=f"Job {schedule.last_job_id} has not ended.")
+    if schedule.overlap != JobSchedule.Overlap.ALLOW and _is_running(schedule):
+        _hold_back(schedule, due_at, now=now)
         return None
     if ScheduleFiring.objects.filter(schedule=schedule, due_at=due_at).exists():
         return None
     return _fire(schedule, due_at=due_at, now=now)
+
+
+def _hold_back(schedule: JobSchedule, due_at: datetime, *, now: datetime) -> None:
+    """Skip a due time while the last run has not ended, or let it wait, if none does yet."""
+    if schedule.overlap == JobSchedule.Overlap.QUEUE and schedule.waiting_due_at is None:
+        _let_wait(schedule, due_at)
+        return
+    waits = " and one run waits for it" if schedule.waiting_due_at else ""
+    reason = f"Job {schedule.last_job_id} has not ended{waits}."
+    _record(schedule, due_at, Outcome.OVERLAPPED, now=now, reason=reason)
 
 
 def _fire(schedule: JobSchedule, *, due_at: datetime, now: datetime) -> UUID:

@@ -1,10 +1,14 @@
-"""What alerts say to people."""
+"""What alerts and the runs ahead say to people."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop, override
+from django.utils.translation import gettext_noop, override, pgettext
 
-from modules.jobs.domain import AlertKind
+from modules.jobs.domain import AlertKind, Due
 from modules.jobs.models import Alert
 
 OPENED, CLOSED = "opened", "closed"
@@ -35,3 +39,29 @@ def _lines(alert: Alert, *, event: str) -> tuple[str, str]:
     rule = _("Rule: %(key)s") % {"key": alert.rule.key}
     lines = [title, since, *([until] if event == CLOSED and until else []), rule]
     return title, "\n".join(lines)
+
+
+def due_note(one: Due, *, timezone: str) -> str:
+    """Return why something runs then and not at its time, or not at all; "" for an ordinary run."""
+    if one.day_off:
+        return _day_off_note(one, timezone=timezone)
+    shown, time = one.at.astimezone(ZoneInfo(timezone)), f"{one.local:%H:%M}"
+    if one.is_skipped:
+        return _("left out: the clocks skip %s") % time
+    if shown.replace(tzinfo=None) != one.local:
+        return _("instead of %s, which the clocks skip") % time
+    return _which_of_two(shown, time)
+
+
+def _which_of_two(shown: datetime, time: str) -> str:
+    if shown.utcoffset() == shown.replace(fold=not shown.fold).utcoffset():
+        return ""
+    return (_("the second %s of two") if shown.fold else _("the first %s of two")) % time
+
+
+def _day_off_note(one: Due, *, timezone: str) -> str:
+    day = _(one.day_off)  # a weekday's name, which Django knows; that of a holiday has its language already
+    if one.moved_to is None:
+        return _("left out: %s") % day
+    when = date_format(one.moved_to.astimezone(ZoneInfo(timezone)), pgettext("date format", "D j N H:i"))
+    return _("%(day)s, moved to %(when)s") % {"day": day, "when": when}

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from modules.jobs import domain
 from modules.jobs.domain import Outcome
-from modules.jobs.services._ledger import Ending, move
+from modules.jobs.services._ledger import Ending, move_back
 
 
 def register_worker(*, worker_id: UUID, hostname: str, pid: int, queues: list[str], threads: int) -> None:
@@ -77,7 +77,7 @@ _IS_OLD = "started_at <= restart_asked_at"  # both by PostgreSQL's clock
 
 
 def _give_back(where: str, *, worker_id: UUID, note: str, **params: Any) -> int:
-    moved = move(
+    moved = move_back(
         domain.RELEASE,
         where=f"worker_id = %(worker_id)s AND {where}",
         params={"worker_id": worker_id, **params},

@@ -30,7 +30,7 @@ def batch_row(batch: Batch, tally: Tally) -> dict[str, Any]:
     return {
         "id": str(batch.id),
         "created": batch.created_at.isoformat(timespec="seconds"),
-        "state": batch_state(batch, tally),
+        "state": batch.state_of(tally),
         "waiting": tally.waiting,
         "running": tally.running,
         "succeeded": tally.succeeded,
@@ -40,15 +40,6 @@ def batch_row(batch: Batch, tally: Tally) -> dict[str, Any]:
         "tenant": batch.tenant_id,
         "name": batch.name,
     }
-
-
-def batch_state(batch: Batch, tally: Tally) -> str:
-    """Return running, stopping, cancelled, failed (ended, and not all succeeded) or succeeded."""
-    if batch.finished_at is None:
-        return "stopping" if batch.cancelled_at else "running"
-    if batch.cancelled_at:
-        return "cancelled"
-    return "succeeded" if tally.succeeded == tally.total else "failed"
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -27,14 +27,15 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
             job_id = services.enqueue(
-                options["actor"], kwargs=_arguments(options["arguments"]), tenant_id=options["tenant"]
+                options["actor"], kwargs=parse_arguments(options["arguments"]), tenant_id=options["tenant"]
             )
         except (UnknownActor, InvalidArguments) as error:
             raise CommandError(error.args[0]) from None
         self.stdout.write(str(job_id))
 
 
-def _arguments(text: str) -> dict[str, Any]:
+def parse_arguments(text: str) -> dict[str, Any]:
+    """Return the arguments that a command line gives as JSON; raises CommandError."""
     try:
         arguments = json.loads(text)
     except json.JSONDecodeError as error:

@@ -31,6 +31,9 @@ class Command(BaseCommand):
         self.stdout.write(f"{'arguments':<14} {mask(job.arguments)}")
         for link in job.chain or ():
             self.stdout.write(f"{'then':<14} {link['actor']} {mask(link['arguments'])}")
+        for change in selectors.job_changes(job.id, limit=20):
+            said = f"{change.changed_at:%Y-%m-%d %H:%M} by {change.changed_by}: {change.reason}"
+            self.stdout.write(f"{'changed':<14} {said} {change.before} -> {change.after}")
         for attempt in job.attempts.order_by("number"):
             took = attempt.ended_at - attempt.started_at
             self.stdout.write(f"start {attempt.number}: {attempt.outcome} after {took} {attempt.error_message}")

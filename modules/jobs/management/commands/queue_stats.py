@@ -19,10 +19,12 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         states, queues = selectors.job_states(), selectors.queue_figures()
         if options["json"]:
-            self.stdout.write(json.dumps({"states": states, "queues": {row.queue: row.states for row in queues}}))
+            found = {"states": states.counts, "estimated": states.estimated}
+            self.stdout.write(json.dumps({**found, "queues": {row.queue: row.states for row in queues}}))
             return
-        for state, count in states.items():
-            self.stdout.write(f"{state:<12} {count:>12,}")
+        for state, count in states.counts.items():
+            about = "about" if state in states.estimated else ""
+            self.stdout.write(f"{state:<12} {about:<5} {count:>12,}")
         for row in queues:
             waits = timesince(row.oldest_queued_at, timezone.now()) if row.oldest_queued_at else "-"
             counts = ", ".join(f"{count:,} {state}" for state, count in sorted(row.states.items()))
