@@ -1,4 +1,3 @@
-import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -6,7 +5,7 @@ from modules.catalog import services
 from modules.catalog.models import Product, ProductOverlay
 from modules.kernel.tenancy import all_tenants
 from tests.admin.pages import detail, listing, words
-from tests.catalog.factories import make_storefront, product_facts, variant_facts
+from tests.catalog.factories import product_facts, variant_facts
 from tests.orders.factories import at
 
 
