@@ -7,10 +7,12 @@ from django.http import HttpRequest
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Return the page's context with the cards and charts that this reader may see."""
-    from modules.jobs import admin as jobs  # admin modules need the apps to be ready
+    from modules.customers import admin as customers  # admin modules need the apps to be ready
+    from modules.inventory import admin as inventory
+    from modules.jobs import admin as jobs
     from modules.shoptet import admin as shoptet
 
-    parts = [jobs.home(request), shoptet.home(request)]
+    parts = [part.home(request) for part in (jobs, shoptet, customers, inventory)]
     cards = [card for part in parts for card in part["cards"]]
     charts = [chart for part in parts for chart in part["charts"]]
     return {**context, "cards": cards, "charts": charts}

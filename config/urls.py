@@ -16,6 +16,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
+    path("webhooks/shoptet/", include("modules.shoptet.urls")),
     path("metrics", metrics.export),
     path("health/live", health.live),
     path("health/ready", health.ready),

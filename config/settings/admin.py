@@ -51,6 +51,7 @@ _NAVIGATION = [
             _item(_("Products"), icon="sell", model="catalog.product"),
             _item(_("Orders"), icon="shopping_cart", model="orders.order"),
             _item(_("Customers"), icon="groups", model="customers.customer"),
+            _item(_("Inventory"), icon="inventory_2", model="inventory.variantmetrics"),
         ],
     },
     {

@@ -7,6 +7,7 @@ from config import env
 from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
 from config.settings.api import API as _API
 from config.settings.jobs import JOBS, TASKS  # noqa: F401
+from config.settings.shoptet import SHOPTET as _SHOPTET
 
 BASE_DIR = env.ROOT
 SECRET_KEY = env.text("SECRET_KEY", "")
@@ -29,6 +30,7 @@ INSTALLED_APPS = [
     "modules.catalog",
     "modules.orders",
     "modules.customers",
+    "modules.inventory",
     "modules.shoptet",
 ]
 MIDDLEWARE = [
@@ -69,6 +71,14 @@ DATABASES = {
 DATABASES["default"]["OPTIONS"] = {"connect_timeout": 5, **DATABASES["default"].get("OPTIONS", {})}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", env.embedded_redis_url())
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "backroom",
+        "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},  # whoever asks it can do without
+    },
+}
 BROKER_URL = env.text("BROKER_URL", REDIS_URL)  # amqp:// for RabbitMQ; config.broker has all transports
 
 AUTH_USER_MODEL = "accounts.User"
@@ -96,8 +106,10 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".static"
+MEDIA_ROOT = env.data_dir() / "files"  # downloads on their way in; nothing is served from here
 
 API = _API
+SHOPTET = _SHOPTET
 
 LOGGING = {
     "version": 1,

@@ -87,7 +87,8 @@ def manage(command: str, *arguments: str, surroundings: Mapping[str, str]) -> Pr
 
 
 def _shop(port: int, *, token: str, surroundings: Mapping[str, str]) -> Program:
-    options = ["--port", str(port), "--token", token, "--orders", str(PURCHASES), "--bucket-drops", "0"]
+    # One word, because a token may begin with a dash.
+    options = ["--port", str(port), f"--token={token}", "--orders", str(PURCHASES), "--bucket-drops", "0"]
     return _program(
         "shop",
         *["-m", "tests.simulators.shoptet", *options],

@@ -63,6 +63,10 @@ class ApiToken(models.Model):
     class Scope(models.TextChoices):
         JOBS_READ = "jobs:read", _("Read jobs")
         JOBS_WRITE = "jobs:write", _("Send, retry and cancel jobs")
+        CUSTOMERS_READ = "customers:read", _("Read customers")
+        INVENTORY_READ = "inventory:read", _("Read inventory")
+        SHOPTET_READ = "shoptet:read", _("Read shops and their log")
+        SHOPTET_WRITE = "shoptet:write", _("Take snapshots of shops")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="api_tokens", verbose_name=_("tenant"))
     name = models.CharField(_("name"), max_length=200, help_text=_("Which program uses it."))

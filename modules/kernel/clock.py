@@ -1,6 +1,8 @@
 """The one place that reads the clock."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
+
+from django.utils.timezone import make_aware
 
 SECOND = 1_000  # milliseconds, as Dramatiq counts
 MINUTE = 60 * SECOND
@@ -10,3 +12,8 @@ HOUR = 60 * MINUTE
 def now() -> datetime:
     """Return the present as an aware datetime in UTC."""
     return datetime.now(UTC)
+
+
+def midnight(day: date) -> datetime:
+    """Return when a day begins where the reader is, aware."""
+    return make_aware(datetime.combine(day, time.min))

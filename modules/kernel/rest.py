@@ -2,9 +2,9 @@
 
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
+from typing import Annotated, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -19,6 +19,8 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
 from modules.kernel import problems
 from modules.kernel.problems import Problem
@@ -26,6 +28,26 @@ from modules.kernel.problems import Problem
 log = logging.getLogger("backroom.api")
 
 View = Callable[..., HttpResponse]
+
+RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
+"""A row's number as PostgreSQL can hold it."""
+
+OneLine = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A text to search for, without what PostgreSQL refuses."""
+
+
+class Camel(BaseModel):
+    """What travels with its names in camelCase."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+def refuse_unknown(request: HttpRequest, known: Iterable[str]) -> None:
+    """Raise Problem for a filter that there is not: a misspelled one would list everything."""
+    names = list(known)
+    told = _("Not known; there are: %(names)s.") % {"names": ", ".join(names)}
+    if unknown := {name: told for name in request.GET if name not in names}:
+        raise Problem(422, _("Some fields are wrong; correct them and send again."), errors=unknown)
 
 
 class RestApi(NinjaAPI):

@@ -47,7 +47,8 @@ class OrderFacts:
     """One order as its source states it, lines included.
 
     Text that the source leaves out is ""; amounts, times and `is_paid` are None where the source does not
-    know. Money is in `currency`, only `total_default` in the shop's default one. `raw` is what was read.
+    know. Money is in `currency`, only `total_default` in the shop's default one. `raw` is what was read, as an
+    object or, cheaper by far where there are many, as the JSON text that it was.
     """
 
     code: str
@@ -77,7 +78,7 @@ class OrderFacts:
     billing_address: Mapping[str, Any] | None
     delivery_address: Mapping[str, Any] | None
     lines: tuple[LineFacts, ...]
-    raw: Mapping[str, Any]
+    raw: Mapping[str, Any] | str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,9 @@ class OrderItem(models.Model):
             models.UniqueConstraint(fields=["order", "line_number"], name="orders_item_once"),
             models.CheckConstraint(condition=Q(line_number__gte=1), name="orders_item_line"),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["tenant", "code"], condition=~Q(code=""), name="orders_item_code"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.line_number}. {self.name}"

@@ -1,9 +1,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 from django.utils.translation import gettext as _
 
-from modules.jobs.domain import ExponentialBackoff, PermanentError, Snooze
+from modules.jobs.domain import ExponentialBackoff, JobCancelled, PermanentError, Snooze
 from modules.jobs.engine import actor, context
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
@@ -51,6 +52,122 @@ def fetch_new_orders(*, shop_id: int, fallback_lookback_hours: int | None = None
         )
 
 
+STEP_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
+KEEP_WEBHOOKS_FOR = timedelta(days=30)
+WEBHOOKS_PER_PRUNE = 5_000
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=STEP_BACKOFF,
+    time_limit=5 * clock.MINUTE,
+    unique_until="start",
+)
+def request_snapshot(*, execution_id: int) -> None:
+    """Ask a shop for a snapshot: it answers with a job of its own."""
+    with _as_step(execution_id):
+        services.ask_for_snapshot(execution_id=execution_id)
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=STEP_BACKOFF,
+    time_limit=5 * clock.MINUTE,
+    unique_until="start",
+)
+def check_snapshot(*, execution_id: int) -> None:
+    """Look whether the shop's job has ended."""
+    with _as_step(execution_id):
+        services.check_snapshot(execution_id=execution_id)
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=STEP_BACKOFF,
+    time_limit=60 * clock.MINUTE,  # 25 for the file, and a look at all of it
+    notify_shutdown=True,
+    unique_until="start",
+)
+def download_snapshot(*, execution_id: int) -> None:
+    """Fetch a snapshot's file into our storage."""
+    with _as_step(execution_id):
+        services.download_snapshot(execution_id=execution_id)
+
+
+@actor(
+    queue_name="snapshots-process",
+    max_retries=5,
+    backoff=STEP_BACKOFF,
+    time_limit=120 * clock.MINUTE,  # 500,000 orders take some ten minutes
+    notify_shutdown=True,
+    unique_until="start",
+)
+def process_snapshot(*, execution_id: int) -> None:
+    """Take a snapshot's file in; goes on where it was when it comes again."""
+    with _as_step(execution_id):
+        services.process_snapshot(execution_id=execution_id, report=_report_records)
+
+
+@actor(queue_name="default", max_retries=0, time_limit=clock.MINUTE)
+def watch_snapshots() -> None:
+    """Look after snapshots that no webhook told of, close stranded ones, delete old files."""
+    with all_tenants():
+        services.watch_snapshots(now=clock.now())
+
+
+@actor(queue_name="default", max_retries=5, backoff=STEP_BACKOFF, time_limit=30 * clock.MINUTE)
+def catch_up_deletions(*, shop_id: int, since: str) -> None:
+    """Find what a shop deleted since (ISO time) a snapshot was made."""
+    with _as_job_ending():
+        services.catch_up_deletions(shop_id=shop_id, since=datetime.fromisoformat(since))
+
+
+@actor(
+    queue_name="default",
+    max_retries=8,
+    backoff=STEP_BACKOFF,
+    time_limit=30 * clock.MINUTE,  # a mass event names thousands of orders
+    unique_until="start",  # what is told meanwhile sends the next one
+)
+def handle_webhooks(*, shop_id: int) -> None:
+    """Ask a shop about what it told us; fifty events at a time."""
+    with _as_job_ending():
+        if services.handle_webhooks(shop_id=shop_id):
+            services.request_handling(shop=selectors.get_shop(shop_id))
+
+
+@actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)
+def prune_webhooks() -> None:
+    """Delete events that were handled a month ago, one batch at a time."""
+    with all_tenants():
+        gone = services.prune_webhooks(handled_before=clock.now() - KEEP_WEBHOOKS_FOR, limit=WEBHOOKS_PER_PRUNE)
+    if gone == WEBHOOKS_PER_PRUNE:
+        prune_webhooks.send()
+
+
+def _report_records(done: int, total: int, message: str) -> None:
+    context.progress(done, total, message)
+    context.checkpoint({"records_read": done})
+
+
+@contextmanager
+def _as_step(execution_id: int) -> Iterator[None]:
+    """Run a snapshot's step; the log entry is closed when its last attempt fails."""
+    job = context.job()
+    with _as_job_ending():
+        try:
+            yield
+        except (PermanentShoptetError, RateLimited, JobCancelled, services.AlreadyRunning):
+            raise
+        except Exception as error:
+            if job.attempt >= job.max_attempts:
+                services.give_up(execution_id=execution_id, error=error)
+            raise
+
+
 def _report(done: int, total: int, message: str) -> None:
     """Each page is stored for good: a checkpoint, so that the platform sees a start that got somewhere."""
     context.progress(done, total, message)
@@ -64,7 +181,7 @@ def _as_job_ending() -> Iterator[None]:
         yield
     except RateLimited as error:
         raise Snooze(max(1.0, (error.retry_at - clock.now()).total_seconds()), str(error)) from None
-    except (services.AlreadyRunning, services.CursorLost) as error:
+    except (services.AlreadyRunning, services.CursorLost, services.SnapshotClosed) as error:
         context.log(str(error))  # somebody else does this very work
     except Shop.DoesNotExist:
         raise PermanentError(_("There is no such shop.")) from None  # nor is another tenant's

@@ -1,16 +1,16 @@
-"""The Shoptet API of one shop, read only: https://api.docs.shoptet.com (private token).
+"""The Shoptet API of one shop, read only but for webhooks: https://api.docs.shoptet.com (private token).
 
 Every call has a timeout, a size limit and a typed error. The token is in no error and no log line.
 """
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 from django.utils.translation import gettext as _
@@ -23,9 +23,12 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 20.0
 ANSWER_TIMEOUT_SECONDS = 60.0  # for the whole body: one that drips in never runs into the read timeout
 MAX_BODY_BYTES = 16 * 1024 * 1024
+DOWNLOAD_TIMEOUT_SECONDS = 25 * 60.0
+DOWNLOAD_CHUNK_BYTES = 256 * 1024
 ORDERS_PER_PAGE = 50  # the maximum; 100 is refused
 CHANGES_PER_PAGE = 1000  # the maximum
 CONNECTIONS = 2  # the API takes 3 per token and somebody else may hold one
+DONE_STATUSES = {httpx.codes.OK, httpx.codes.CREATED, httpx.codes.ACCEPTED}
 BUSY_STATUSES = {423, 500, 502, 503, 504}
 PAUSES_SECONDS = (0.2, 1.0)  # before the second and the third try of a call that a busy shop refused
 FULL_BUCKET = 0.75  # from here on calls go no faster than the bucket drains: 10 a second
@@ -58,6 +61,22 @@ class InvalidToken(PermanentShoptetError):
 
 class NoRights(PermanentShoptetError):
     """The token is known, but not allowed to do this."""
+
+
+class WebhookMissing(PermanentShoptetError):
+    """The shop makes no snapshots until somebody registered for `job:finished`."""
+
+
+class WebhookTaken(PermanentShoptetError):
+    """One of the events has an address already, and only one is possible."""
+
+
+class LooksUsedUp(PermanentShoptetError):
+    """The shop's unfinished job was looked at ten times, which is all."""
+
+
+class LinkExpired(ShoptetError):
+    """The link to a snapshot's file leads nowhere any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +141,38 @@ class ShoptetClient:
         record = answer.data.get("order") if isinstance(answer.data, dict) else answer.data
         return Answer(record, answer.at)
 
+    def request_snapshot(self, path: str) -> tuple[str, datetime]:
+        """Let the shop make a snapshot; return its job's id and the shop's time. Raises WebhookMissing."""
+        answer = self._existing(path, {})
+        job_id = answer.data.get("jobId")
+        if not isinstance(job_id, str) or not 0 < len(job_id) <= domain.MAX_KEY_LENGTH:
+            raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "jobId")
+        return job_id, answer.at
+
+    def job(self, job_id: str) -> domain.SnapshotJob | None:
+        """Return how far the shop's job is, None when it knows none. Raises LooksUsedUp."""
+        answer = self._get(f"/api/system/jobs/{quote(job_id, safe='')}", {})
+        with _unexpected_unless_readable():
+            return None if answer.data is None else domain.read_job(answer.data)
+
+    def register_webhooks(self, *, url: str, events: Sequence[str]) -> None:
+        """Ask to be told of `events` at `url`. Raises WebhookTaken, and then none is registered."""
+        self._call("POST", "/api/webhooks", {}, {"data": [{"event": event, "url": url} for event in events]})
+
+    def webhooks(self) -> dict[str, str]:
+        """Return the address of each event that is registered."""
+        answer = self._existing("/api/webhooks", {"itemsPerPage": "500"})
+        rows = answer.data.get("webhooks") or []
+        return {str(row.get("event")): str(row.get("url")) for row in rows if isinstance(row, dict)}
+
+    def renew_signature_key(self) -> str:
+        """Return a new key that webhooks are signed with from now on; each call makes another one."""
+        answer = self._call("POST", "/api/webhooks/renew-signature-key", {}, None)
+        key = answer.data.get("signatureKey") if answer.data else None
+        if not isinstance(key, str) or not key:
+            raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "signatureKey")
+        return key
+
     def _existing(self, path: str, query: Mapping[str, str]) -> Answer:
         answer = self._get(path, query)
         if answer.data is None:
@@ -129,16 +180,19 @@ class ShoptetClient:
         return answer
 
     def _get(self, path: str, query: Mapping[str, str]) -> Answer:
+        return self._call("GET", path, query, None)
+
+    def _call(self, method: str, path: str, query: Mapping[str, str], content: Any) -> Answer:
         for pause in PAUSES_SECONDS:
             try:
-                return self._get_once(path, query)
+                return self._call_once(method, path, query, content)
             except _Busy:
                 time.sleep(pause)
-        return self._get_once(path, query)
+        return self._call_once(method, path, query, content)
 
-    def _get_once(self, path: str, query: Mapping[str, str]) -> Answer:
+    def _call_once(self, method: str, path: str, query: Mapping[str, str], content: Any) -> Answer:
         try:
-            with self._http.stream("GET", self._base_url + path, params=query) as response:
+            with self._http.stream(method, self._base_url + path, params=query, json=content) as response:
                 body = _body(response)
         except httpx.TimeoutException:
             raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
@@ -186,7 +240,7 @@ def _shop_time(response: httpx.Response) -> datetime:
 def _data(response: httpx.Response, body: bytes) -> Any:
     """Return `data` of the envelope (never None), or None for a 404 that the API itself gave."""
     status = response.status_code
-    if status == httpx.codes.OK:
+    if status in DONE_STATUSES:
         data = _envelope(body).get("data")
         if not isinstance(data, dict):
             raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "data")
@@ -215,15 +269,25 @@ def _refusal(response: httpx.Response, body: bytes) -> ShoptetError:
     if status == httpx.codes.TOO_MANY_REQUESTS:
         now, there = clock.now(), domain.read_http_date(response.headers.get("Date", ""))
         return RateLimited(domain.retry_at(response.headers.get("Retry-After"), now=now, shop_time=there or now))
+    if status in BUSY_STATUSES:
+        return _Busy(_("The shop is busy or under maintenance (HTTP %s).") % status)
+    return _final_refusal(status, body) or TemporaryShoptetError(
+        _("The shop answered something unexpected (%s).") % f"HTTP {status}"
+    )
+
+
+def _final_refusal(status: int, body: bytes) -> PermanentShoptetError | None:
     if status == httpx.codes.UNAUTHORIZED:
         return InvalidToken(_("The shop refuses the API token. Create a new one in Shoptet and enter it here."))
     if status == httpx.codes.FORBIDDEN:
-        return NoRights(_("The API token may not read orders. Give it the right in Shoptet's administration."))
-    if status in BUSY_STATUSES:
-        return _Busy(_("The shop is busy or under maintenance (HTTP %s).") % status)
+        return _forbidden_for(body) or NoRights(
+            _("The API token may not read orders. Give it the right in Shoptet's administration.")
+        )
+    if status == httpx.codes.UNPROCESSABLE_ENTITY and "already exists" in _first_error(body):
+        return WebhookTaken(_("Somebody else is told of this shop's events already."))
     if status == httpx.codes.BAD_REQUEST:
         return PermanentShoptetError(_("The shop refused the request: %s") % _first_error(body))
-    return TemporaryShoptetError(_("The shop answered something unexpected (%s).") % f"HTTP {status}")
+    return None
 
 
 def _first_error(body: bytes) -> str:
@@ -231,3 +295,54 @@ def _first_error(body: bytes) -> str:
         return str(json.loads(body)["errors"][0]["message"])[:300]
     except (ValueError, KeyError, IndexError, TypeError, RecursionError):
         return "HTTP 400"
+
+
+def _forbidden_for(body: bytes) -> PermanentShoptetError | None:
+    """Return why a call is forbidden when it is not for want of rights."""
+    try:
+        code = json.loads(body)["errors"][0]["errorCode"]
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return None
+    if code == "required-webhook-registration":
+        return WebhookMissing(_("The shop makes no snapshots until it may tell us that one is ready."))
+    if code == "job-detail-try-counter-exceeded-limit":
+        return LooksUsedUp(_("The shop did not finish its snapshot in time."))
+    return None
+
+
+def stream_result(url: str, *, may_be_plain: bool, max_bytes: int) -> Iterator[bytes]:
+    """Yield the bytes behind a snapshot's link as they travel; another host, so that it is given no token.
+
+    `may_be_plain` lets a link without https pass. Raises LinkExpired, TemporaryShoptetError (also for a file that
+    ends early or goes on for more than 25 minutes), PermanentShoptetError for one over `max_bytes`.
+    """
+    if urlsplit(url).scheme not in ({"https", "http"} if may_be_plain else {"https"}):
+        raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "resultUrl")
+    timeout = httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
+    try:
+        with httpx.stream("GET", url, timeout=timeout, follow_redirects=False, trust_env=False) as response:
+            _check_result(response)
+            yield from _bounded(response, max_bytes=max_bytes)
+    except httpx.TimeoutException:
+        raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise TemporaryShoptetError(_("The shop cannot be reached: %s") % type(error).__name__) from None
+
+
+def _check_result(response: httpx.Response) -> None:
+    if response.status_code in {401, 403, 404, 410}:
+        raise LinkExpired(_("The link to the snapshot has expired."))
+    if response.status_code != httpx.codes.OK:
+        raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % f"HTTP {response.status_code}")
+
+
+def _bounded(response: httpx.Response, *, max_bytes: int) -> Iterator[bytes]:
+    """Yield the body as sent: what is packed stays packed."""
+    deadline, size = time.monotonic() + DOWNLOAD_TIMEOUT_SECONDS, 0
+    for chunk in response.iter_raw(DOWNLOAD_CHUNK_BYTES):
+        size += len(chunk)
+        if size > max_bytes:
+            raise PermanentShoptetError(_("The snapshot is over %d bytes.") % max_bytes)
+        if time.monotonic() > deadline:
+            raise TemporaryShoptetError(_("The shop did not answer in time."))
+        yield chunk

@@ -4,19 +4,24 @@ The vendor's own examples break the vendor's schema (amounts as numbers), fields
 everything may be null: so unknown fields are ignored and only what cannot make an order is refused.
 """
 
+import hashlib
+import hmac
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from modules.orders.domain import LineFacts, OrderFacts, StatusFacts, StoredVersion, UnreadableOrder
 from modules.orders.domain import value_in_default_currency as default_value
 
 CANCELLED_STATUS_ID = -4  # system status "Stornována": the header price becomes 0, the lines keep theirs
+SET_PART = "product-set-item"
 OVERLAP = timedelta(hours=2)  # changes may become visible late; what is stored is not fetched twice
 CHANGE_LOG_DAYS = 30  # how long GET /api/orders/changes remembers deletions
 SETTLING = timedelta(seconds=5)  # times have whole seconds: an order read this soon may have changed since
@@ -94,8 +99,8 @@ def retry_at(header: str | None, *, now: datetime, shop_time: datetime) -> datet
 
 
 def _retry_after(header: str, *, shop_time: datetime) -> timedelta | None:
-    if header.strip().isdecimal():
-        return timedelta(seconds=int(header[:8]))
+    if (seconds := header.strip()).isdecimal():
+        return timedelta(seconds=int(seconds[:8]))
     asked = read_http_date(header)
     return asked - shop_time if asked else None
 
@@ -186,10 +191,10 @@ class _Reader:
         if not text:
             return None
         try:
-            value = Decimal(text).quantize(Decimal(1).scaleb(-places))
+            value = Decimal(text).quantize(_last_place(places))
         except InvalidOperation:
             raise self.unreadable(name, f"{text[:40]!r} is not a number that fits") from None
-        if not value.is_finite() or abs(value) >= Decimal(10) ** (digits - places):
+        if not value.is_finite() or abs(value) >= _limit(digits - places):
             raise self.unreadable(name, f"{text[:40]!r} is out of range")
         return value
 
@@ -206,6 +211,16 @@ class _Reader:
         return UnreadableOrder(self._path + name, why)
 
 
+@lru_cache
+def _last_place(places: int) -> Decimal:
+    return Decimal(1).scaleb(-places)
+
+
+@lru_cache
+def _limit(digits: int) -> Decimal:
+    return Decimal(10) ** digits
+
+
 def _aware(text: str) -> datetime:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
@@ -213,20 +228,49 @@ def _aware(text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
-def read_order(record: Any, *, default_currency: str) -> OrderFacts:
-    """Return the facts of `data.order`, the body of an order's detail; raises UnreadableOrder and nothing else."""
+def parse_line(line: bytes) -> tuple[Any, str | None]:
+    """Return the value of a JSON text, and the text itself where PostgreSQL can store it as it is.
+
+    Cleaning a value costs twice what reading it costs. Raises ValueError, RecursionError.
+    """
+    if not any(escape in line for escape in (b"\\u0000", b"\\ud", b"\\uD")):
+        with suppress(_Infinite):
+            return json.loads(line, parse_constant=_no_constant, parse_float=_finite), line.decode()
+    return json.loads(line, parse_constant=_no_constant), None
+
+
+class _Infinite(ValueError):
+    """A number is too large for a float."""
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise _Infinite(text)
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def read_order(record: Any, *, default_currency: str, text: str | None = None) -> OrderFacts:
+    """Return the facts of `data.order`, the body of an order's detail; raises UnreadableOrder and nothing else.
+
+    `text`, the JSON that `record` is the value of, says that `record` is clean, and is kept in its place.
+    """
     try:
-        cleaned = clean(record)
+        cleaned = record if text is not None else clean(record)
     except RecursionError:
         raise UnreadableOrder("order", "nested too deeply") from None
     order = _Reader(cleaned)
-    lines = tuple(_read_line(line, number) for number, line in enumerate(order.parts("items"), start=1))
+    lines = tuple(_read_line(line, number) for number, line in enumerate(_line_parts(order), start=1))
     return OrderFacts(
         code=_read_code(order),
         **_read_header(order),
         **_read_price(order.part("price"), default_currency=default_currency),
         lines=lines,
-        raw=cleaned or {},
+        raw=cleaned or {} if text is None else text,
     )
 
 
@@ -282,6 +326,22 @@ def _read_price(price: _Reader, *, default_currency: str) -> dict[str, Any]:
         "exchange_rate": rate,
         "total_default": value,
     }
+
+
+def _line_parts(order: _Reader) -> list[_Reader]:
+    """Return the order's lines and, after them, what its sets were put together from.
+
+    `items` names a set as one line; its parts are in `completion` alone, which repeats everything else. Their
+    amounts are the whole order's already and they have no price, so that nothing is counted twice.
+    """
+    items = order.parts("items")
+    if any(item.text("itemType") == SET_PART for item in items):
+        return items
+    try:
+        parts = [part for part in order.parts("completion") if part.text("itemType") == SET_PART]
+    except UnreadableOrder:
+        return items  # a list for the warehouse that cannot be read is no reason to refuse an order
+    return [*items, *parts]
 
 
 def _read_line(line: _Reader, number: int) -> LineFacts:
@@ -360,3 +420,92 @@ def _read_status(status: _Reader) -> StatusFacts:
         position=status.number("order") or 0,
         marks_paid=bool(status.flag("markAsPaid")),
     )
+
+
+POLL_MINUTES = (1, 2, 3, 5, 10, 15, 24, 30, 40, 60)  # between looks; the shop gives up after 3 h and allows 10 looks
+MAX_REQUESTS = 3  # of one snapshot: a link may expire before a worker comes to it
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotJob:
+    """What the shop says of a snapshot that it makes. `result_url` is "" unless there is a file to fetch."""
+
+    status: str
+    result_url: str
+    log: str
+
+    @property
+    def is_running(self) -> bool:
+        """Return whether the shop is still at work."""
+        return self.status in {"pending", "running"}
+
+    @property
+    def has_failed(self) -> bool:
+        """Return whether the shop gave up."""
+        return self.status in {"failed", "killed"}
+
+
+def read_job(data: Any) -> SnapshotJob:
+    """Return what GET /api/system/jobs/{id} says; raises UnreadableOrder."""
+    job = _Reader(clean(data), "data").part("job")
+    return SnapshotJob(job.text("status"), job.text("resultUrl"), job.text("log")[:1_000])
+
+
+def wait_before_poll(polls: int) -> timedelta | None:
+    """Return how long to wait after the `polls`-th look at an unfinished job; None when no look is left."""
+    return timedelta(minutes=POLL_MINUTES[polls]) if polls < len(POLL_MINUTES) else None
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookFacts:
+    """One event as the shop tells it. `created` is its time as text: with the rest it identifies the event."""
+
+    eshop_id: int | None
+    event: str
+    instance: str
+    created: str
+
+    @property
+    def codes(self) -> list[str]:
+        """Return the codes of the records it is about: one, or for a mass event the list inside `instance`."""
+        if not self.instance.startswith("["):
+            return [self.instance]
+        try:
+            listed = json.loads(self.instance)
+        except (ValueError, RecursionError):
+            return []
+        return [code for code in listed if isinstance(code, str)]
+
+
+def read_webhook(body: bytes) -> WebhookFacts:
+    """Return the event in a webhook's body; raises UnreadableOrder for what is none."""
+    try:
+        event = _Reader(clean(json.loads(body)), "")
+    except (ValueError, RecursionError):
+        raise UnreadableOrder("body", "is not JSON") from None
+    facts = WebhookFacts(
+        event.number("eshopId"), event.key("event"), event.text("eventInstance"), event.key("eventCreated")
+    )
+    if not facts.event or not facts.instance:
+        raise event.unreadable("event", "is missing")
+    return facts
+
+
+def webhook_signature(body: bytes, key: str) -> str:
+    """Return what the shop writes into `Shoptet-Webhook-Signature`: HMAC-SHA1 of the raw body, lower-case hex."""
+    return hmac.new(key.encode(), body, hashlib.sha1).hexdigest()
+
+
+def is_signed(body: bytes, *, signature: str, keys: tuple[str, ...]) -> bool:
+    """Return whether `signature` is that of one of `keys`, in a time that tells nothing of it."""
+    given = signature.encode("latin-1", "replace")
+    proofs = [hmac.compare_digest(webhook_signature(body, key).encode(), given) for key in keys if key]
+    return any(proofs)
+
+
+NAMELESS = "?"  # no code of an order begins so
+
+
+def nameless_code(line: bytes) -> str:
+    """Return what a record without a code is known by: the same line is the same record."""
+    return NAMELESS + hashlib.sha256(line).hexdigest()[:16]

@@ -1,5 +1,7 @@
+import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -27,6 +29,12 @@ class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is
     last_error = models.TextField(_("last error"), blank=True)
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, db_default=RandomUUID(), unique=True)
+    webhook_key_encrypted = models.TextField(_("webhook key, encrypted"), blank=True, default="", db_default="")
+    former_webhook_key_encrypted = models.TextField(
+        _("former webhook key, encrypted"), blank=True, default="", db_default=""
+    )
+    former_webhook_key_until = models.DateTimeField(_("former webhook key valid until"), null=True, blank=True)
 
     objects: ClassVar[models.Manager["Shop"]] = tenant_manager()
 
@@ -73,6 +81,7 @@ class SnapshotExecution(models.Model):
 
     class Kind(models.TextChoices):
         ORDERS_INCREMENTAL = "orders-incremental", _("New and changed orders")
+        ORDERS_SNAPSHOT = "orders-snapshot", _("All orders")
 
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", _("Schedule")
@@ -107,6 +116,18 @@ class SnapshotExecution(models.Model):
     warning = models.TextField(_("warning"), blank=True)
     error = models.TextField(_("error"), blank=True)
 
+    # Of snapshots alone: the shop's own job, how often it was looked at and asked for, the file, how far it is read.
+    remote_job_id = models.TextField(_("job in the shop"), blank=True, default="", db_default="")
+    polls = models.PositiveSmallIntegerField(_("looks at the shop's job"), default=0, db_default=0)
+    next_poll_at = models.DateTimeField(_("next look"), null=True, blank=True)
+    requests = models.PositiveSmallIntegerField(_("times asked for"), default=0, db_default=0)
+    file_name = models.TextField(_("file"), blank=True, default="", db_default="")
+    file_bytes = models.BigIntegerField(_("bytes"), null=True, blank=True)
+    sha256 = models.CharField(_("SHA-256"), max_length=64, blank=True, default="", db_default="")
+    lines_total = models.PositiveIntegerField(_("lines"), null=True, blank=True)
+    lines_done = models.PositiveIntegerField(_("lines done"), default=0, db_default=0)
+    failed_in = models.CharField(_("failed while"), max_length=12, blank=True, default="", db_default="")
+
     objects: ClassVar[models.Manager["SnapshotExecution"]] = tenant_manager()
 
     class Meta:
@@ -129,7 +150,12 @@ class SnapshotExecution(models.Model):
                 fields=["shop", "kind"], condition=Q(finished_at=None), name="shoptet_execution_open_once"
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["shop", "-started_at"], name="shoptet_execution_recent")]
+        indexes: ClassVar = [
+            models.Index(fields=["shop", "-started_at"], name="shoptet_execution_recent"),
+            models.Index(
+                fields=["status", "next_poll_at"], condition=Q(finished_at=None), name="shoptet_execution_open"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.shop} · {self.get_kind_display()} · {self.get_status_display()}"
@@ -168,3 +194,34 @@ class ParkedRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}"
+
+
+class WebhookEvent(models.Model):
+    """An event that a shop told of, as received; told again, it is the same row."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
+    shop = models.ForeignKey(Shop, models.CASCADE, related_name="webhooks", db_index=False, verbose_name=_("shop"))
+    event = models.TextField(_("event"))
+    instance = models.TextField(_("about"))
+    event_created = models.TextField(_("time told"))
+    digest = models.CharField(_("digest"), max_length=64)
+    body = models.TextField(_("as received"))
+    deliveries = models.PositiveIntegerField(_("deliveries"), default=1)
+    received_at = models.DateTimeField(_("received"))
+    handled_at = models.DateTimeField(_("handled"), null=True, blank=True)
+
+    objects: ClassVar[models.Manager["WebhookEvent"]] = tenant_manager()
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        constraints: ClassVar = [
+            # Of event, instance and time together: an instance may be a list that no index can hold.
+            models.UniqueConstraint(fields=["shop", "digest"], name="shoptet_webhook_once"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["shop", "id"], condition=Q(handled_at=None), name="shoptet_webhook_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.instance}"

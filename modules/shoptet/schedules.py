@@ -8,4 +8,16 @@ SCHEDULES = [
         options={"fallback_lookback_hours": None},
         description="Bring in new, changed and deleted orders; a shop's first run reads its whole history.",
     ),
+    Schedule(
+        "shoptet.watch_snapshots",
+        actor="shoptet.watch_snapshots",
+        cron="* * * * *",
+        description="Look after snapshots whose shop did not say that they are ready.",
+    ),
+    Schedule(
+        "shoptet.prune_webhooks",
+        actor="shoptet.prune_webhooks",
+        cron="40 2 * * *",
+        description="Delete what shops told us of and was handled a month ago.",
+    ),
 ]

@@ -1,6 +1,13 @@
-from django.db.models import QuerySet
+from collections.abc import Collection
+from datetime import datetime
+from uuid import UUID
 
-from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
+from django.db.models import Exists, OuterRef, QuerySet
+
+from modules.jobs.models import Job
+from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, WebhookEvent
+
+Status = SnapshotExecution.Status
 
 
 def get_shop(shop_id: int) -> Shop:
@@ -25,3 +32,62 @@ def open_parked_records(*, shop_id: int, kind: str) -> QuerySet[ParkedRecord]:
     """Return the records of a shop that could not be read yet, the longest untried first."""
     records: QuerySet[ParkedRecord] = ParkedRecord.objects.filter(shop_id=shop_id, kind=kind, resolved_at=None)
     return records.order_by("attempted_at", "id")
+
+
+def find_shop(public_id: UUID) -> Shop | None:
+    """Return the shop that the world knows by this id, or None; also for another tenant's."""
+    shop: Shop | None = Shop.objects.select_related("channel").filter(public_id=public_id).first()
+    return shop
+
+
+def shops() -> QuerySet[Shop]:
+    """Return the shops of the tenants in scope, in order of id."""
+    found: QuerySet[Shop] = Shop.objects.order_by("id")
+    return found
+
+
+def get_execution(execution_id: int) -> SnapshotExecution:
+    """Return a pipeline log entry with its shop; raises SnapshotExecution.DoesNotExist, also for another tenant's."""
+    entry: SnapshotExecution = SnapshotExecution.objects.select_related("shop__channel").get(id=execution_id)
+    return entry
+
+
+def open_snapshots() -> QuerySet[SnapshotExecution]:
+    """Return the entries of snapshots that have not ended, oldest first."""
+    entries: QuerySet[SnapshotExecution] = SnapshotExecution.objects.filter(
+        kind__endswith="-snapshot", finished_at=None
+    )
+    return entries.select_related("shop").order_by("id")
+
+
+def snapshots_to_check(*, now: datetime) -> QuerySet[SnapshotExecution]:
+    """Return the snapshots that the shop makes and whose next look is due."""
+    return open_snapshots().filter(status=Status.REQUESTED, next_poll_at__lte=now)
+
+
+def stranded_snapshots() -> QuerySet[SnapshotExecution]:
+    """Return the snapshots that wait for a job of ours that has ended: nobody will go on with them."""
+    alive = Job.objects.filter(id=OuterRef("job_id"), finished_at=None)
+    return open_snapshots().exclude(status=Status.REQUESTED).filter(~Exists(alive))
+
+
+def files_to_delete(*, before: datetime) -> QuerySet[SnapshotExecution]:
+    """Return the snapshots that ended before and whose file is still kept."""
+    entries: QuerySet[SnapshotExecution] = SnapshotExecution.objects.filter(
+        kind__endswith="-snapshot", finished_at__lt=before
+    )
+    return entries.exclude(file_name="").order_by("id")
+
+
+def snapshots_of_jobs(*, shop_id: int, remote_job_ids: Collection[str]) -> QuerySet[SnapshotExecution]:
+    """Return the snapshots that these jobs of the shop make, but for completed ones; most jobs make none of ours."""
+    entries: QuerySet[SnapshotExecution] = SnapshotExecution.objects.filter(
+        shop_id=shop_id, remote_job_id__in=remote_job_ids, status__in=[Status.REQUESTED, Status.ERROR]
+    )
+    return entries.order_by("id")
+
+
+def waiting_webhooks(*, shop_id: int) -> QuerySet[WebhookEvent]:
+    """Return the events of a shop that nobody handled yet, oldest first."""
+    events: QuerySet[WebhookEvent] = WebhookEvent.objects.filter(shop_id=shop_id, handled_at=None)
+    return events.order_by("id")

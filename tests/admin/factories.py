@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 
 from modules.accounts.models import Membership, Tenant, User
 from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
+from modules.inventory.models import VariantMetrics
 from modules.jobs.domain import ENDED, State
 from modules.jobs.models import Attempt, Batch, Job, JobSchedule, Replay, ReplayedJob, ScheduleFiring, Worker
 from modules.kernel import clock
@@ -136,6 +137,15 @@ def make_customer(tenant: Tenant, full_name: str = "Jana Nová", *, orders: tupl
             tenant=tenant, customer=customer, order_count=len(orders), recalculated_at=clock.now()
         )
     return customer
+
+
+def make_variant(tenant: Tenant, name: str = "Thing", *, code: str = "P1", **fields: Any) -> VariantMetrics:
+    with all_tenants():
+        channel = order_services.open_channel(tenant_id=tenant.pk, kind="shoptet", name="shop", currency="CZK")
+        boring = {"risk": "out", "amount": 0, "days_left": 0, "velocity": 1, "sold_90": 90, "revenue_90": 900}
+        return VariantMetrics.objects.create(
+            tenant=tenant, channel=channel, code=code, name=name, recalculated_at=clock.now(), **(boring | fields)
+        )
 
 
 def make_execution(shop: Shop, **fields: Any) -> SnapshotExecution:

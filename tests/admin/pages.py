@@ -11,13 +11,20 @@ LISTS = [
     *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
     "jobs_replay",
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "orders_order", "customers_customer"),
-    *("accounts_tenant", "accounts_user", "accounts_membership"),
+    *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
     *("jobs_job", "jobs_failedjob", "jobs_batch", "jobs_replay"),
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord"),
-    *("orders_order", "customers_customer", "accounts_tenant", "accounts_user", "accounts_membership"),
+    *(
+        "orders_order",
+        "customers_customer",
+        "inventory_variantmetrics",
+        "accounts_tenant",
+        "accounts_user",
+        "accounts_membership",
+    ),
 ]
 
 
@@ -56,8 +63,9 @@ def make_row(name, tenant, mark):
     if name in {"accounts_user", "accounts_membership"}:
         user = factories.make_staff(mark, tenants=[tenant], permissions=[])
         return user if name == "accounts_user" else user.memberships.get()
-    if name == "customers_customer":
-        return factories.make_customer(tenant, mark)
+    if name in {"customers_customer", "inventory_variantmetrics"}:
+        make = factories.make_customer if name == "customers_customer" else factories.make_variant
+        return make(tenant, mark)
     shop = factories.make_shop(tenant, mark)
     made = {
         "shoptet_shop": lambda: shop,

@@ -12,8 +12,6 @@ from django.utils.translation import ngettext
 from tests.admin.factories import make_attempt, make_job
 from tests.admin.pages import LISTS, detail, listing, make_any, words
 
-pytestmark = pytest.mark.slow
-
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ["cs", "pl"]
 CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "pgettext"}

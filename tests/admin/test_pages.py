@@ -5,8 +5,6 @@ from django.test import Client
 
 from tests.admin.pages import DETAILS, LISTS, detail, listing, make_any, words
 
-pytestmark = pytest.mark.slow
-
 HOME = "/admin/"
 
 

@@ -17,13 +17,12 @@ from tests.admin.factories import (
     make_shop,
     make_staff,
     make_tenant,
+    make_variant,
     make_worker,
 )
 from tests.admin.pages import LISTS, listing
 
 MOST = 14  # questions of any list, session and user included
-
-pytestmark = pytest.mark.slow
 
 
 def make_nth(name, number):
@@ -43,6 +42,7 @@ def make_nth(name, number):
         return make_job("running", worker_id=make_worker(hostname=f"box{number}").pk)
     if name.startswith("accounts"):
         return make_staff(f"user{number}", tenants=[tenant], permissions=[])
+    make_variant(tenant, code=f"P{number}")
     shop = make_shop(tenant, f"shop{number}")
     order = make_order(shop, f"A{number}")
     make_execution(shop), make_parked(shop)

@@ -9,8 +9,6 @@ from modules.shoptet.models import Shop
 from tests.admin.factories import make_execution, make_job, make_order, make_shop, make_staff
 from tests.admin.pages import OF_TENANTS, detail, listing, make_row, press, words
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.mark.parametrize("name", OF_TENANTS)
 def test_a_list_shows_staff_their_own_tenants_rows_only(viewer, alice, bob, name):

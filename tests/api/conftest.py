@@ -11,7 +11,7 @@ from modules.accounts import services
 from modules.accounts.models import Tenant
 from modules.jobs.models import Job
 
-ALL = ["jobs:read", "jobs:write"]
+ALL = ["jobs:read", "jobs:write", "customers:read", "inventory:read", "shoptet:read", "shoptet:write"]
 
 
 @dataclass

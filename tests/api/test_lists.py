@@ -11,7 +11,7 @@ from modules.jobs.models import Attempt, Job
 from modules.kernel import clock
 from tests.api.within import within
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 
 @pytest.fixture

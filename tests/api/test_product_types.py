@@ -13,7 +13,7 @@ from modules.shoptet import clients, services
 from modules.shoptet.models import SnapshotExecution
 from tests.simulators.shoptet import SimulatedShop
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 TYPES = {
     "customers.backfill_from_orders": "customers.backfill_tenant",

@@ -89,6 +89,7 @@ def test_a_declared_schedule_cannot_be_deleted():
     assert JobSchedule.objects.filter(key="jobs.prune").exists()
 
 
+@pytest.mark.slow
 def test_what_cannot_run_any_more_says_why(alice, made):
     JobSchedule.objects.update(actor="tests.gone")
     services.fire_due_schedules(now=clock.now() + timedelta(days=1))

@@ -6,7 +6,7 @@ from modules.jobs.models import Job, JobSchedule
 from modules.jobs.registry import open_specs
 from tests.api.within import within
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 SENT = {"type": "quote-calculation", "data": {"quoteId": "q"}}
 MAIL = {"type": "email-notification", "data": {"type": "t", "recipientEmail": "e", "templateData": {}}}

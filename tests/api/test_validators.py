@@ -2,11 +2,14 @@
 
 import pytest
 
+from modules.customers.models import CustomerMetrics
 from modules.jobs.models import Job
+from modules.kernel.tenancy import all_tenants
+from tests.admin.factories import make_customer, make_execution, make_shop, make_variant
 from tests.api.operations import OPERATIONS
 from tests.api.within import within
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 LOOKS = [operation for operation in OPERATIONS if operation.method == "GET"]
 
@@ -20,7 +23,18 @@ def place(db):
 @pytest.fixture
 def ids(alice):
     body = {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "0 2 29 2 *"}
-    return {"job_id": alice.send(), "recurring_id": alice.http.post("/jobs/recurring", json=body).json()["id"]}
+    customer = make_customer(alice.tenant, "Jana")
+    shop = make_shop(alice.tenant)
+    with all_tenants():
+        CustomerMetrics.objects.update(segment="loyal")
+    return {
+        "job_id": alice.send(),
+        "recurring_id": alice.http.post("/jobs/recurring", json=body).json()["id"],
+        "customer_id": customer.pk,
+        "shop_id": str(shop.public_id),
+        "execution_id": make_execution(shop).pk,
+        "variant_id": make_variant(alice.tenant, "A shirt", code="0012").pk,
+    }
 
 
 def look(caller, path, tag=None):

@@ -52,6 +52,7 @@ def test_a_smoke_run_has_twelve_faults():
     assert len(plan_faults(SMOKE, seed=7)) == 12
 
 
+@pytest.mark.slow
 def test_a_seed_is_one_plan_and_another_seed_another():
     assert plan_batches(SMOKE, seed=7) == plan_batches(SMOKE, seed=7)
     assert plan_faults(SMOKE, seed=7) == plan_faults(SMOKE, seed=7)

@@ -12,30 +12,10 @@ from modules.customers.models import Customer, CustomerAccount, CustomerMetrics,
 from modules.kernel.tenancy import all_tenants, tenant_scope
 from modules.orders import services as order_services
 from modules.orders.models import Order
+from tests.customers.purchases import LATER, NOON, attach, place
 from tests.orders.factories import at, make_channel, order_facts
 
 pytestmark = pytest.mark.django_db
-NOON, LATER = at("2026-03-01T12:00"), at("2026-03-01T13:00")
-
-
-@pytest.fixture
-def channel():
-    with all_tenants():
-        alices = make_channel()
-    with tenant_scope(alices.tenant_id):
-        yield alices
-
-
-def place(channel, *orders, fetched_at=NOON):
-    """Import orders; return the ids of all of them in order of code."""
-    order_services.import_orders(channel_id=channel.pk, orders=orders, fetched_at=fetched_at)
-    codes = [facts.code for facts in orders]
-    return list(Order.objects.filter(channel=channel, code__in=codes).order_by("code").values_list("id", flat=True))
-
-
-def attach(channel, *orders, now=NOON, fetched_at=NOON):
-    ids = place(channel, *orders, fetched_at=fetched_at)
-    return services.attach_orders(tenant_id=channel.tenant_id, order_ids=ids, now=now)
 
 
 def links():

@@ -14,6 +14,11 @@ ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.journey
 
 
+def _hear_ctrl_c():
+    """Undo what a shell does to a job in its background: it is deaf to SIGINT, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def pytest_on(tmp_path, environment):
     """Start a pytest of its own, with the project's configuration, on some code."""
@@ -30,6 +35,7 @@ def pytest_on(tmp_path, environment):
             stdout=subprocess.PIPE,
             text=True,
             process_group=0,
+            preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 -- no thread of this process holds a lock here
         )
         started.append(process)
         return process

@@ -31,6 +31,7 @@ def test_a_port_that_is_asked_for_is_taken_or_refused(monkeypatch):
     assert product.web_port() == port
 
 
+@pytest.mark.slow
 def test_a_command_without_a_database_says_what_to_do():
     away = {**os.environ, "DATABASE_URL": "postgres://nobody@127.0.0.1:9/none", "REDIS_URL": "redis://127.0.0.1:9"}
     order = [sys.executable, "manage.py", "queue_stats"]
@@ -41,3 +42,9 @@ def test_a_command_without_a_database_says_what_to_do():
     assert done.stderr.startswith("The database does not answer: ")
     assert "`make run` starts one" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_token_that_begins_with_a_dash_is_still_a_token():
+    command = product._shop(8091, token="-starts-so", surroundings=os.environ).command
+
+    assert "--token=-starts-so" in command

@@ -1,6 +1,7 @@
 from collections import Counter
 from datetime import timedelta
 from io import StringIO
+from uuid import UUID, uuid4
 
 import pytest
 from django.core.management import call_command
@@ -17,7 +18,6 @@ from modules.jobs.services import _gates
 from modules.jobs.services._bells import with_patience
 from modules.jobs.services._gates import Candidate
 from modules.kernel import clock
-from modules.kernel.ids import uuid7
 from tests.support import lanes
 from tests.support.actors import note, step, use
 
@@ -162,9 +162,10 @@ def test_a_busy_tenant_waits_for_a_newcomer():
 
 
 def candidates(count, *, age_seconds=0, priority=0):
-    made = [uuid7() for _ in range(count)]
-    shift = int(age_seconds * 1000) << 80
-    return [Candidate(type(i)(int=i.int - shift), 0, "a", "q", None, "", priority) for i in made]
+    # Not by uuid7: it never goes back, so a test that moved the clock ahead would make these jobs young.
+    made_ms = int((clock.now().timestamp() - age_seconds) * 1000)
+    ids = sorted(UUID(int=(made_ms << 80) | (uuid4().int >> 48)) for _ in range(count))
+    return [Candidate(job_id, 0, "a", "q", None, "", priority) for job_id in ids]
 
 
 def test_a_job_that_others_overtake_gets_every_tenth_turn():

@@ -88,6 +88,7 @@ def test_a_step_has_a_number():
     assert [step_of(released) for released in (0, 5, 6, 55, 56, 9_999)] == [1, 1, 2, 2, 3, 3]
 
 
+@pytest.mark.slow
 def test_five_then_fifty_then_all(drain):
     dead_letters(70)
     replay = start(reason="the shop is open again")
@@ -124,6 +125,7 @@ def test_the_cause_returns_among_the_first_five_and_nothing_else_is_released():
 
 
 @pytest.mark.parametrize("state", ["failed", "quarantined"])
+@pytest.mark.slow
 def test_another_cause_stops_it_too_and_is_told_apart(state):
     dead_letters(60)
     replay = start()
@@ -343,6 +345,7 @@ def at_once(count, act):
     return errors
 
 
+@pytest.mark.slow
 def test_passes_at_once_release_each_job_once(drain):
     dead_letters(70)
     replay = start()

@@ -114,6 +114,7 @@ def brute_force(line, zone, *, skipped, doubled, after, until):
     start=int(3.25 * 60 * 60),
     hours=4,
 )
+@pytest.mark.slow
 def test_due_times_are_those_of_brute_force(line, night, skipped, doubled, start, hours):
     zone = ZoneInfo(night[0])
     after = datetime.fromisoformat(night[1]).replace(tzinfo=zone).astimezone(UTC) + timedelta(seconds=start)

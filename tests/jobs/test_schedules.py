@@ -330,6 +330,7 @@ def test_a_run_on_a_holiday_is_skipped_and_says_which(declare):
     ]
 
 
+@pytest.mark.slow
 def test_a_run_is_moved_over_holidays_and_a_weekend_and_fires_once(declare):
     schedule = note_at("0 6 * * 4", on_day_off="move", country="CZ", are_weekends_off=True)
     declare(schedule, now=at("2026-12-24 00:00"))
@@ -352,6 +353,7 @@ def test_a_run_is_moved_over_holidays_and_a_weekend_and_fires_once(declare):
         ("both", ["2026-10-25T00:30", "2026-10-25T01:30"]),
     ],
 )
+@pytest.mark.slow
 def test_a_run_in_the_doubled_hour_follows_its_policy(declare, doubled_hour, due):
     evening = at("2026-10-24 20:00")
     declare(note_at("30 2 * * *", doubled_hour=doubled_hour, overlap="allow"), now=evening)

@@ -8,7 +8,7 @@ from django_scopes.exceptions import ScopeError
 
 from modules.kernel.tenancy import all_tenants, tenant_scope
 from modules.orders import services
-from modules.orders.domain import StatusFacts
+from modules.orders.domain import ImportResult, StatusFacts
 from modules.orders.events import orders_deleted, orders_imported
 from modules.orders.models import Order, OrderItem, OrderStatus, SalesChannel
 from tests.orders.factories import at, line_facts, make_channel, order_facts
@@ -72,7 +72,7 @@ def test_import_orders_stores_every_fact(channel):
         {name: getattr(item, name) for name in facts.lines[0].__slots__} for item in order.items.order_by("line_number")
     ]
     assert lines == [dataclasses.asdict(line) for line in facts.lines]
-    assert result == services.ImportResult(created_ids=(order.pk,))
+    assert result == ImportResult(created_ids=(order.pk,))
 
 
 def test_import_orders_twice_is_once_and_writes_no_row(channel, heard):
@@ -82,7 +82,7 @@ def test_import_orders_twice_is_once_and_writes_no_row(channel, heard):
     second = importing(channel, order_facts("A1"), order_facts("A2"), fetched_at=LATER)
 
     assert physical_versions() == before
-    assert second == services.ImportResult(unchanged=2)
+    assert second == ImportResult(unchanged=2)
     assert heard == [("imported", list(first.order_ids))]
 
 
@@ -91,7 +91,7 @@ def test_import_orders_updates_what_changed_and_says_which(channel):
 
     second = importing(channel, order_facts("A1", status_id=-4, changed_at=LATER), order_facts("A2"), fetched_at=LATER)
 
-    assert second == services.ImportResult(updated_ids=first.created_ids[:1], unchanged=1)
+    assert second == ImportResult(updated_ids=first.created_ids[:1], unchanged=1)
     assert list(Order.objects.order_by("code").values_list("status_id", flat=True)) == [-4, -3]
 
 

@@ -94,6 +94,7 @@ def test_the_schedule_sends_one_job_per_active_shop_and_none_twice(simulated):
     ]
 
 
+@pytest.mark.slow
 def test_a_shop_in_trouble_holds_up_no_other(drain, simulated):
     simulated.create_order()
     connect(simulated)
@@ -183,6 +184,7 @@ def test_orders_commit_with_the_job_that_finds_their_customers_or_not_at_all(sim
     assert job.tenant_id == shop.tenant_id
 
 
+@pytest.mark.slow
 def test_cancelled_and_deleted_orders_leave_the_figures(drain, simulated):
     kept, cancelled, deleted = (simulated.create_order({"email": "jana@x.cz"}) for _ in range(3))
     shop = connect(simulated)

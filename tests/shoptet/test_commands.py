@@ -1,15 +1,19 @@
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from modules.accounts.models import Tenant
 from modules.jobs.models import Job
+from modules.kernel import clock
 from modules.kernel.secrets import decrypt
 from modules.kernel.tenancy import all_tenants
 from modules.orders.models import Order
-from modules.shoptet.models import Shop
+from modules.shoptet import services
+from modules.shoptet.management.commands import shoptet_snapshot
+from modules.shoptet.models import Shop, SnapshotExecution
 from tests.simulators.shoptet import TokenState
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,3 +104,74 @@ def test_totals_are_counted_from_the_orders(added, simulated, drain):
         "linked": 2,
         "unlinked": 1,
     }
+
+
+@pytest.fixture
+def reachable(added, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    settings.SHOPTET = {**settings.SHOPTET, "PUBLIC_URL": "http://127.0.0.1:9"}
+    return added
+
+
+def test_snapshot_begins_one_and_a_second_time_names_the_same(reachable):
+    first, second = (said("shoptet_snapshot", "orders", "--shop", str(reachable.pk)) for _ in range(2))
+
+    with all_tenants():
+        entry = SnapshotExecution.objects.get()
+    assert first == f"CDNOW: snapshot {entry.pk} is asked for."
+    assert second == f"CDNOW: snapshot {entry.pk} goes on."
+
+
+@pytest.mark.slow
+def test_snapshot_waits_until_all_is_in(reachable, simulated, drain, monkeypatch):
+    simulated.create_order()
+    monkeypatch.setattr(shoptet_snapshot.time, "sleep", lambda _seconds: work_on(drain))
+
+    text = said("shoptet_snapshot", "orders", "--shop", str(reachable.pk), "--wait")
+
+    assert text.splitlines()[-1] == "CDNOW: 1 created, 0 updated, 0 unchanged, 0 parked"
+
+
+def work_on(drain):
+    drain()
+    with all_tenants():
+        services.watch_snapshots(now=clock.now() + timedelta(hours=1))
+    drain()
+
+
+def test_snapshot_that_fails_ends_the_wait_with_its_reason(reachable, simulated, drain, monkeypatch):
+    simulated.set_token(simulated.token, TokenState.EXPIRED)
+    monkeypatch.setattr(shoptet_snapshot.time, "sleep", lambda _seconds: work_on(drain))
+
+    with pytest.raises(CommandError, match="The shop refuses the API token"):
+        said("shoptet_snapshot", "orders", "--shop", str(reachable.pk), "--wait")
+
+
+def test_snapshot_rehearsed_begins_nothing(reachable, simulated):
+    line = said("shoptet_snapshot", "orders", "--shop", str(reachable.pk), "--dry-run")
+
+    assert line.startswith("CDNOW: orders would be asked for; told at http://127.0.0.1:9/webhooks/shoptet/")
+    assert Job.objects.count() == 0
+    assert [request.path for request in simulated.requests()] == ["/api/eshop"]
+
+
+def test_snapshot_rehearsed_says_what_is_missing(added):
+    with pytest.raises(CommandError, match="Set PUBLIC_URL"):
+        said("shoptet_snapshot", "orders", "--shop", str(added.pk), "--dry-run")
+
+
+@pytest.mark.parametrize("command", [("shoptet_snapshot", "orders"), ("shoptet_webhooks",)])
+def test_an_unknown_shop_is_refused_by_name(db, command):
+    with pytest.raises(CommandError, match="There is no shop"):
+        said(*command, "--shop", "999")
+
+
+def test_webhooks_are_registered_and_shown_and_the_key_renewed(reachable, simulated):
+    text = said("shoptet_webhooks", "--shop", str(reachable.pk))
+    key = simulated.api.webhooks.key
+
+    said("shoptet_webhooks", "--shop", str(reachable.pk), "--renew-key")
+
+    assert text.splitlines()[0] == f"job:finished   http://127.0.0.1:9/webhooks/shoptet/{reachable.public_id}"
+    assert len(text.splitlines()) == 4
+    assert simulated.api.webhooks.key != key

@@ -93,6 +93,35 @@ def test_read_order_drops_what_postgresql_cannot_hold_and_keeps_the_rest():
     assert facts.raw["billingAddress"] == {"fullName": "ab\u2028c\x85d? 🎁"}
 
 
+def completed(*parts):
+    return [{"itemType": kind, "code": code, "amount": amount, "itemId": None} for kind, code, amount in parts]
+
+
+def test_read_order_finds_the_parts_of_a_set_once_and_without_a_price():
+    completion = completed(("product", "0021", "2.000"), ("product-set-item", "A", "6.000"))
+
+    facts = read(items=[item(), item(itemType="product-set", code="SET", amount="2.000")], completion=completion)
+
+    assert [(line.line_number, line.code, line.amount, line.total_with_vat) for line in facts.lines] == [
+        (1, "0021", Decimal(1), Decimal(121)),
+        (2, "SET", Decimal(2), Decimal(121)),
+        (3, "A", Decimal(6), None),
+    ]
+
+
+def test_read_order_does_not_take_parts_twice_that_are_lines_already():
+    part = ("product-set-item", "A", "6.000")
+
+    facts = read(items=[item(), item(itemType="product-set-item", code="A")], completion=completed(part))
+
+    assert [line.code for line in facts.lines] == ["0021", "A"]
+
+
+@pytest.mark.parametrize("completion", [None, "rubbish", ["rubbish"], [{"itemType": ["rubbish"]}], {}])
+def test_read_order_reads_an_order_whose_completion_is_no_list_of_parts(completion):
+    assert [line.code for line in read(completion=completion).lines] == ["0021"]
+
+
 def test_read_order_takes_the_purchase_price_by_its_older_name():
     assert read(items=[item(buyPrice={"withoutVat": "80.00"})]).lines[0].purchase_price_without_vat == Decimal(80)
 

@@ -57,6 +57,7 @@ def leak_all(*, token: str, options: dict) -> None:
     leak(password_local, nested=options)
 
 
+@pytest.mark.slow
 def test_an_unforeseen_error_is_reported_once_when_the_job_ends_for_good(sent, drain):
     fail.send(message="no luck with 12")
 

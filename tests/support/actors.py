@@ -8,8 +8,9 @@ from typing import Any
 from django.db import connection
 
 from modules.jobs.domain import PermanentError, Snooze, TableBackoff
-from modules.jobs.engine import actor, context
+from modules.jobs.engine import actor, context, run_isolated
 from modules.jobs.services import batch
+from tests.support import isolated
 
 effects: list[Any] = []
 
@@ -183,6 +184,13 @@ def calculate_quote(
 ) -> None:
     """Seed 4's quote: one argument of each simple kind."""
     effects.append(quote_id)
+
+
+@actor(actor_name="tests.isolate", max_retries=0)
+def isolate(*, name: str, path: str = "") -> None:
+    """Run one of the functions that may harm their process, with `double`'s neighbors beside it."""
+    arguments = {"double": [21], "bear": [path]}.get(name, [])
+    run_isolated(getattr(isolated, name), *arguments, memory_mb=128, seconds=60 if name == "bear" else 8, cpu_seconds=2)
 
 
 def _row(word: str) -> None:

@@ -20,6 +20,7 @@ from modules.jobs.models import Job
 from modules.jobs.registry import InvalidArguments, actors_called
 from modules.jobs.services import Answer, CannotChange
 from modules.kernel.problems import Problem
+from modules.kernel.rest import refuse_unknown
 from modules.kernel.secrets import unmask
 
 MAX_ATTEMPTS_SHOWN = 50
@@ -91,21 +92,13 @@ def _send(request: HttpRequest, payload: JobIn, *, delay: timedelta, run_at: dat
 @router.get("", response=JobPage, summary="List jobs")
 def list_jobs(request: HttpRequest, wanted: Annotated[JobFilter, Query()]) -> JobPage:
     """List the tenant's jobs, newest first. Jobs that come meanwhile do not shift the pages."""
-    _refuse_unknown(request)
+    refuse_unknown(request, [to_camel(name) for name in JobFilter.model_fields])
     found = selectors.tenant_jobs(
         tenant_id=tenant_of(request), before=wanted.cursor, limit=wanted.limit + 1, **wanted.conditions()
     )
     page = found[: wanted.limit]
     is_last = len(found) <= wanted.limit
     return JobPage(jobs=[_views.job_out(job) for job in page], next_cursor=None if is_last else str(page[-1].id))
-
-
-def _refuse_unknown(request: HttpRequest) -> None:
-    """Raise Problem for a filter that there is not: a misspelled one would list everything."""
-    known = [to_camel(name) for name in JobFilter.model_fields]
-    told = _("Not known; there are: %(names)s.") % {"names": ", ".join(known)}
-    if unknown := {name: told for name in request.GET if name not in known}:
-        raise Problem(422, _("Some fields are wrong; correct them and send again."), errors=unknown)
 
 
 @router.get("/{uuid:job_id}", response=JobDetail, summary="Look at a job", url_name="job")

@@ -2,6 +2,7 @@
 
 from modules.jobs.engine import context
 from modules.jobs.engine.actor import JobActor, actor
+from modules.jobs.engine.isolation import run_isolated
 from modules.jobs.engine.worker import WorkerLife
 
-__all__ = ["JobActor", "WorkerLife", "actor", "context"]
+__all__ = ["JobActor", "WorkerLife", "actor", "context", "run_isolated"]

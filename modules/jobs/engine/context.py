@@ -12,7 +12,7 @@ from dramatiq.middleware import Shutdown
 from modules.jobs import services
 from modules.jobs.domain import JobCancelled, RunningJob, running_job
 from modules.jobs.services import OpenBatch
-from modules.kernel import clock
+from modules.kernel import child, clock
 
 WRITE_EVERY_SECONDS = 0.5
 MAX_LOG_LINES = 500
@@ -53,6 +53,9 @@ def progress(done: int, total: int | None = None, message: str = "") -> None:
 
     Written at most twice a second and at the end; does nothing outside of a job.
     """
+    if child.is_child():
+        child.tell_progress(done, total, message)
+        return
     running = running_job.get()
     if running is None or not (_is_due(running) or done == total):
         return
@@ -62,6 +65,9 @@ def progress(done: int, total: int | None = None, message: str = "") -> None:
 
 def log(message: str) -> None:
     """Add a line to the job's own log, kept with the attempt; the newest 500 lines stay."""
+    if child.is_child():
+        child.tell_log(message)
+        return
     running = running_job.get()
     if running is not None:
         lines = _notes.setdefault(running.id, _Notes()).lines

@@ -1,7 +1,8 @@
 """What every operators' screen is made of; the only code that names the admin's theme, so that it can be left."""
 
 from modules.kernel.console._admin import ConsoleAdmin, ConsoleInline, ReadOnlyAdmin, ReadOnlyInline, chosen_queryset
-from modules.kernel.console._buttons import button, note_bulk, shown_buttons
+from modules.kernel.console._buttons import ButtonSpec, button, note_bulk, shown_buttons
+from modules.kernel.console._charts import Column, column_chart, meter, parted_bar, sparkline
 from modules.kernel.console._display import (
     Fact,
     Step,
@@ -41,8 +42,10 @@ __all__ = [
     "COUNT_CAP",
     "Bar",
     "BaseModelForm",
+    "ButtonSpec",
     "CappedPaginator",
     "Card",
+    "Column",
     "ConsoleAdmin",
     "ConsoleInline",
     "Fact",
@@ -63,11 +66,13 @@ __all__ = [
     "button",
     "chosen_queryset",
     "code",
+    "column_chart",
     "crumb",
     "duration",
     "first_line",
     "json_block",
     "long_moment",
+    "meter",
     "minute",
     "moment",
     "money",
@@ -75,8 +80,10 @@ __all__ = [
     "name_tenants",
     "note_bulk",
     "of_visible_tenants",
+    "parted_bar",
     "progress_bar",
     "shown_buttons",
+    "sparkline",
     "table",
     "tenant_names",
     "text_block",

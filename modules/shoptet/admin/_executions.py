@@ -43,6 +43,10 @@ class SnapshotExecutionAdmin(ReadOnlyAdmin):
         (None, {"fields": (("shop", "kind", "trigger"), ("state", "job"), "error_text", "warning_text")}),
         (gettext_lazy("Counts"), {"fields": (COUNTS[:4], COUNTS[4:])}),
         (
+            gettext_lazy("Snapshot"),
+            {"fields": (("lines_done", "lines_total", "file_bytes"), ("remote_job_id", "polls", "requests"), "sha256")},
+        ),
+        (
             gettext_lazy("Times"),
             {"fields": (("started_in_full", "finished_in_full", "took"), ("changes_from", "changes_to"))},
         ),

@@ -29,6 +29,12 @@ def status_badge(execution: SnapshotExecution) -> SafeString:
     return badge(execution.get_status_display(), icon=icon, tone=tone)
 
 
+def execution_link(execution: SnapshotExecution, text: Any) -> SafeString:
+    """Return a link to an entry of the pipeline log."""
+    url = reverse("admin:shoptet_snapshotexecution_change", args=[execution.pk])
+    return format_html('<a class="bk-link" href="{}">{}</a>', url, text)
+
+
 def job_link(job_id: UUID | None, text: Any) -> SafeString:
     """Return a link to the job that does or did the work."""
     if job_id is None:

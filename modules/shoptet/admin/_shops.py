@@ -29,7 +29,7 @@ from modules.kernel.console import (
 )
 from modules.orders.models import Order
 from modules.shoptet import services
-from modules.shoptet.admin._looks import job_link, status_badge
+from modules.shoptet.admin._looks import execution_link, job_link, status_badge
 from modules.shoptet.clients import InvalidToken, ShoptetError
 from modules.shoptet.models import Shop, SnapshotExecution
 
@@ -114,7 +114,7 @@ class ShopAdmin(ConsoleAdmin):
     search_fields = ("name",)
     ordering = ("name",)
     sortable_by = ()
-    buttons = ("sync_orders", "test_connection")
+    buttons = ("sync_orders", "take_snapshot", "test_connection")
     fieldsets = (
         (None, {"fields": (("tenant", "name"), ("base_url", "token"), ("is_active", "is_master"))}),
         (
@@ -215,6 +215,13 @@ class ShopAdmin(ConsoleAdmin):
         job_id = services.request_orders(shop=shop)
         text = _("The orders of %(shop)s are being read; follow the job.") % {"shop": shop.name}
         messages.success(request, job_link(job_id, text))
+
+    @button(gettext_lazy("Take a snapshot"), icon="photo_camera", shown_for=lambda shop: shop.is_active)
+    def take_snapshot(self, request: HttpRequest, shop: Shop) -> None:
+        """Begin the reading of all orders, or show the one that is under way."""
+        entry, _is_new = services.request_snapshot(shop=shop, what="orders")
+        text = _("All orders of %(shop)s are being read; follow the log.") % {"shop": shop.name}
+        messages.success(request, execution_link(entry, text))
 
     @button(gettext_lazy("Test connection"), icon="lan")
     def test_connection(self, request: HttpRequest, shop: Shop) -> None:

@@ -1,18 +1,57 @@
 from modules.shoptet.services._cursors import CursorLost
+from modules.shoptet.services._details import catch_up_deletions, refresh_orders
+from modules.shoptet.services._imports import process_snapshot
+from modules.shoptet.services._kinds import KINDS
 from modules.shoptet.services._order_run import SyncPaused
 from modules.shoptet.services._orders import AlreadyRunning, fetch_new_orders
 from modules.shoptet.services._requests import request_all_orders, request_orders
 from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop
+from modules.shoptet.services._snapshots import (
+    SnapshotClosed,
+    ask_for_snapshot,
+    check_snapshot,
+    download_snapshot,
+    give_up,
+    request_snapshot,
+    watch_snapshots,
+)
+from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
+from modules.shoptet.services._webhooks import (
+    WebhookRefused,
+    handle_webhooks,
+    prune_webhooks,
+    receive_webhook,
+    request_handling,
+)
 
 __all__ = [
+    "KINDS",
     "AlreadyRunning",
     "CursorLost",
+    "SnapshotClosed",
     "SyncPaused",
     "UnsafeAddress",
+    "WebhookRefused",
     "add_shop",
+    "ask_for_snapshot",
+    "catch_up_deletions",
+    "check_snapshot",
     "connect",
     "describe_shop",
+    "download_snapshot",
     "fetch_new_orders",
+    "give_up",
+    "handle_webhooks",
+    "process_snapshot",
+    "prune_webhooks",
+    "receive_webhook",
+    "refresh_orders",
+    "register_webhooks",
+    "renew_webhook_key",
     "request_all_orders",
+    "request_handling",
     "request_orders",
+    "request_snapshot",
+    "watch_snapshots",
+    "webhook_url",
 ]

@@ -10,18 +10,17 @@ from django.utils.translation import gettext as _
 
 from modules.kernel import clock
 from modules.orders import selectors as order_selectors
-from modules.orders import services as order_services
-from modules.orders.domain import OrderFacts, StoredVersion, UnreadableOrder
+from modules.orders.domain import StoredVersion, UnreadableOrder
 from modules.shoptet import domain, selectors
-from modules.shoptet.clients import CONNECTIONS, Answer, ShoptetClient, TemporaryShoptetError
+from modules.shoptet.clients import CONNECTIONS, ShoptetClient, TemporaryShoptetError
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
+from modules.shoptet.services._details import CODES_AT_ONCE, fetch_details, store_details
 from modules.shoptet.services._shops import connect, describe_shop
 
 MAX_PASSES = 5  # over a list that keeps changing under the reader
 MAX_PARKED_RETRIES = 100  # per run
-CODES_AT_ONCE = 50  # details fetched and stored together
 DESCRIBE_EVERY = timedelta(days=1)
 
 Report = Callable[[int, int, str], None]
@@ -30,15 +29,6 @@ logger = logging.getLogger(__name__)
 
 class SyncPaused(Exception):
     """The run has done its share; call again, what is stored is not fetched twice."""
-
-
-@dataclass
-class _Sorted:
-    """What came of asking for orders by code."""
-
-    orders: list[OrderFacts] = field(default_factory=list)
-    unreadable: list[executions.Unreadable] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -156,48 +146,10 @@ class OrderRun:
         if not codes:
             return
         self.asked |= set(codes)
-        answers = dict(zip(codes, self.pool.map(self.client.order, codes), strict=True))
-        found = self.sort(answers)
-        at = min(answer.at for answer in answers.values())
+        found = fetch_details(shop=self.shop, client=self.client, pool=self.pool, codes=codes)
         with transaction.atomic():
             cursors.keep_cursor(self.hold)
-            self.store(found, at=at)
-
-    def sort(self, answers: dict[str, Answer]) -> _Sorted:
-        found = _Sorted()
-        for code, answer in answers.items():
-            if answer.data is None:
-                found.gone.append(code)
-                continue
-            try:
-                found.orders.append(self.read_answer(code, answer))
-            except UnreadableOrder as error:
-                found.unreadable.append(executions.Unreadable(code, domain.raw_text(answer.data), str(error)))
-        return found
-
-    def read_answer(self, code: str, answer: Answer) -> OrderFacts:
-        facts = domain.read_order(answer.data, default_currency=self.shop.channel.currency)
-        if facts.code != code:
-            raise UnreadableOrder("code", f"asked for {code!r}, the shop answered with {facts.code!r}")
-        return facts
-
-    def store(self, found: _Sorted, *, at: datetime) -> None:
-        channel_id, codes = self.shop.channel_id, [facts.code for facts in found.orders]
-        result = order_services.import_orders(channel_id=channel_id, orders=found.orders, fetched_at=at)
-        order_services.confirm_fetched(channel_id=channel_id, codes=codes, fetched_at=at)
-        deleted = order_services.mark_deleted(channel_id=channel_id, codes=found.gone, deleted_at=at)
-        executions.resolve_parked(
-            shop=self.shop, kind=ParkedRecord.Kind.ORDER, codes=[*codes, *found.gone], at=clock.now()
-        )
-        self.park(found.unreadable)
-        executions.note_progress(
-            self.execution,
-            fetched=len(codes) + len(found.gone) + len(found.unreadable),
-            created=len(result.created_ids),
-            updated=len(result.updated_ids),
-            unchanged=result.unchanged,
-            deleted=len(deleted),
-        )
+            executions.note_progress(self.execution, **store_details(shop=self.shop, found=found))
 
     def park(self, records: Sequence[executions.Unreadable]) -> None:
         if records:
@@ -208,7 +160,12 @@ class OrderRun:
     def retry_parked(self) -> None:
         """Ask again for what could not be read in earlier runs."""
         records = selectors.open_parked_records(shop_id=self.shop.pk, kind=ParkedRecord.Kind.ORDER)
-        codes = records.exclude(code="").exclude(code__in=self.asked).values_list("code", flat=True)
+        codes = (
+            records.exclude(code="")
+            .exclude(code__startswith=domain.NAMELESS)
+            .exclude(code__in=self.asked)
+            .values_list("code", flat=True)
+        )
         self.take(list(codes[:MAX_PARKED_RETRIES]))
 
     def finish(self, window: domain.Window) -> None:

@@ -63,6 +63,11 @@ def describe_shop(*, shop: Shop, facts: EshopFacts, described_at: datetime) -> N
     shop.channel.refresh_from_db(fields=["currency"])
 
 
+def is_on_this_machine(base_url: str) -> bool:
+    """Return whether the address is one of this machine, where no https is needed."""
+    return urlsplit(base_url).hostname in LOOPBACK
+
+
 def _refuse_unsafe(base_url: str) -> None:
     address = urlsplit(base_url)
     if address.scheme == "https" and address.hostname and not address.username:

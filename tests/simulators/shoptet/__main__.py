@@ -26,7 +26,8 @@ def main() -> None:
         port=arguments.port,
     ) as shop:
         print(f"Simulated Shoptet shop of {len(shop.shop.orders())} orders listens at {shop.url}", flush=True)  # noqa: T201 -- the one line a starter waits for
-        stopped.wait()
+        while not stopped.wait(0.2):
+            shop.deliver_webhooks()
 
 
 def _options(arguments: argparse.Namespace) -> Options:
@@ -37,6 +38,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         leak_per_second=arguments.bucket_leak,
         latency_seconds=arguments.latency,
         vendor_numbers=arguments.vendor_numbers,
+        snapshot_seconds=arguments.snapshot_seconds,
+        snapshot_format=arguments.snapshot_format,
     )
 
 
@@ -52,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bucket-leak", type=float, default=10, help="drops per second")
     parser.add_argument("--latency", type=float, default=0, help="seconds each call takes at least")
     parser.add_argument("--vendor-numbers", action="store_true", help="quantities as JSON numbers")
+    parser.add_argument("--snapshot-seconds", type=float, default=2, help="what a snapshot's job takes")
+    parser.add_argument("--snapshot-format", choices=["gzip", "plain", "members"], default="gzip")
     return parser
 
 

@@ -31,8 +31,9 @@ class ApiError(Exception):
         self.status, self.code, self.message, self.instance = status, code, message, instance
 
 
-def envelope(data: Json, *, request_id: str) -> Reply:
-    return _reply({"data": data, "errors": None, "metadata": {"requestId": request_id}}, status=200, headers={})
+def envelope(data: Json, *, request_id: str, status: int = 200) -> Reply:
+    content = {"data": data, "errors": None, "metadata": {"requestId": request_id}}
+    return _reply(content, status=status, headers={})
 
 
 def refusal(error: ApiError, *, request_id: str, headers: Mapping[str, str]) -> Reply:

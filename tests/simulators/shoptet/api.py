@@ -1,7 +1,7 @@
 """The endpoints: one function each, from the shop and the parameters to the data of the answer."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from starlette.routing import compile_path
@@ -10,10 +10,13 @@ from . import eshop
 from .answers import ApiError, Json
 from .bodies import SECTIONS, Body, list_row, with_vendor_numbers, without_sections
 from .clock import write_instant
+from .faults import FaultKind
 from .options import Options
 from .query import PAGING, Query, invalid, paginate
 from .selection import FILTERS, select_orders
-from .state import Change, Shop
+from .snapshots import Outcome, Snapshots
+from .state import Change, Order, Shop
+from .webhooks import Webhooks
 
 ORDERS_PATH = "/api/orders"
 ORDER_FILTERS = frozenset({*PAGING, *FILTERS})
@@ -27,6 +30,10 @@ class Call:
     options: Options
     query: Mapping[str, str]
     path: Mapping[str, str]
+    body: Json
+    snapshots: Snapshots
+    webhooks: Webhooks
+    fault: FaultKind | None = field(default=None)
 
 
 Endpoint = Callable[[Call], Json]
@@ -84,15 +91,74 @@ def list_statuses(call: Call) -> Json:
     return eshop.statuses_data(call.shop.status_names)
 
 
-# The first that matches answers: `changes` and `statuses` are no order codes.
-_ENDPOINTS: dict[str, Endpoint] = {
-    "/api/eshop": get_eshop,
-    ORDERS_PATH: list_orders,
-    f"{ORDERS_PATH}/changes": list_changes,
-    f"{ORDERS_PATH}/statuses": list_statuses,
-    f"{ORDERS_PATH}/{{code}}": get_order,
+_OUTCOMES = {
+    FaultKind.JOB_FAILS: Outcome.FAILED,
+    FaultKind.JOB_HANGS: Outcome.NEVER,
+    FaultKind.NO_LINK: Outcome.WITHOUT_LINK,
 }
-_ROUTES = [(compile_path(path)[0], endpoint) for path, endpoint in _ENDPOINTS.items()]
+
+
+def snapshot_orders(call: Call) -> Json:
+    query = Query(call.query, known=frozenset({*FILTERS, "include"}))
+    _include(query, SECTIONS - {"paymentTransactions"})
+    orders = select_orders(call.shop, query, exclusive_change_time=call.options.exclusive_change_time)
+    return _start(call, f"{ORDERS_PATH}/snapshot", orders)
+
+
+def _start(call: Call, endpoint: str, orders: Iterable[Order]) -> Json:
+    if not call.webhooks.has("job:finished"):
+        message = "Please register webhook for event job:finished."
+        raise ApiError(403, "required-webhook-registration", message, instance="job:finished")
+    outcome = _OUTCOMES.get(call.fault, Outcome.COMPLETED) if call.fault else Outcome.COMPLETED
+    return {"jobId": call.snapshots.start(endpoint, orders, outcome=outcome).id}
+
+
+def get_job(call: Call) -> Json:
+    Query(call.query, known=())
+    return {"job": call.snapshots.read(call.path["id"])}
+
+
+def list_webhooks(call: Call) -> Json:
+    query = Query(call.query, known=PAGING)
+    rows, paginator = paginate(
+        call.webhooks.rows(), query, default=20, maximum=500, missing_page_is_404=call.options.missing_page_is_404
+    )
+    return {"webhooks": list(rows), "paginator": paginator}
+
+
+def register_webhooks(call: Call) -> Json:
+    return {"webhooks": call.webhooks.register(call.body.get("data") or [])}
+
+
+def change_webhook(call: Call) -> Json:
+    return {"webhook": call.webhooks.change(int(call.path["id"]), call.body.get("data") or {})}
+
+
+def remove_webhook(call: Call) -> Json:
+    call.webhooks.remove(int(call.path["id"]))
+    return {}
+
+
+def renew_signature_key(call: Call) -> Json:
+    return {"signatureKey": call.webhooks.renew_key()}
+
+
+# The first that matches answers: `changes` and `statuses` are no order codes.
+_ENDPOINTS: dict[tuple[str, str], Endpoint] = {
+    ("GET", "/api/eshop"): get_eshop,
+    ("GET", ORDERS_PATH): list_orders,
+    ("GET", f"{ORDERS_PATH}/changes"): list_changes,
+    ("GET", f"{ORDERS_PATH}/statuses"): list_statuses,
+    ("GET", f"{ORDERS_PATH}/snapshot"): snapshot_orders,
+    ("GET", f"{ORDERS_PATH}/{{code}}"): get_order,
+    ("GET", "/api/system/jobs/{id}"): get_job,
+    ("GET", "/api/webhooks"): list_webhooks,
+    ("POST", "/api/webhooks"): register_webhooks,
+    ("POST", "/api/webhooks/renew-signature-key"): renew_signature_key,
+    ("PATCH", "/api/webhooks/{id:int}"): change_webhook,
+    ("DELETE", "/api/webhooks/{id:int}"): remove_webhook,
+}
+_ROUTES = [(method, compile_path(path)[0], endpoint) for (method, path), endpoint in _ENDPOINTS.items()]
 
 
 def find_endpoint(method: str, raw_path: str) -> tuple[Endpoint, dict[str, str]]:
@@ -100,13 +166,22 @@ def find_endpoint(method: str, raw_path: str) -> tuple[Endpoint, dict[str, str]]
 
     Matches the path as sent: a slash inside an order code must come as %2F.
     """
-    for pattern, endpoint in _ROUTES:
+    is_known = False
+    for known_method, pattern, endpoint in _ROUTES:
         found = pattern.match(raw_path)
-        if found and method != "GET":
-            raise ApiError(405, "method-not-allowed", f"Method {method} is not allowed.")
-        if found:
+        if found and method == known_method:
             return endpoint, {name: unquote(value) for name, value in found.groupdict().items()}
+        is_known = is_known or found is not None
+    if is_known:
+        raise ApiError(405, "method-not-allowed", f"Method {method} is not allowed.")
     raise ApiError(404, "endpoint-not-found", "No such endpoint.")
+
+
+def status_of(method: str, raw_path: str) -> int:
+    """Return the status of a call that went well."""
+    if method == "POST" and raw_path == "/api/webhooks":
+        return 201
+    return 202 if raw_path.endswith("/snapshot") else 200
 
 
 def _include(query: Query, known: frozenset[str]) -> frozenset[str]:

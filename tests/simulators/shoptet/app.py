@@ -1,6 +1,7 @@
 """The ASGI application: every API call passes connections, token, bucket and faults, in this order."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote
 from uuid import UUID
 
@@ -16,7 +17,9 @@ from .options import Options
 from .query import Query
 from .request_log import LoggedRequest, RequestLog
 from .selection import select_orders
+from .snapshots import RESULTS_PATH, Snapshots
 from .state import Shop
+from .webhooks import Webhooks
 
 _TOKEN_HEADER = b"shoptet-private-api-token"
 
@@ -28,6 +31,7 @@ class _Incoming:
     query_string: str
     query: dict[str, str]
     token: str
+    body: bytes = b""
 
     @classmethod
     def read(cls, scope: Scope) -> "_Incoming":
@@ -45,6 +49,10 @@ class ShoptetApi:
         self.limits = Limits(options, shop.clock)
         self.faults = Faults()
         self.log = RequestLog()
+        self.result_log = RequestLog()  # of the other port, which has its own host
+        self.snapshots = Snapshots(shop.clock, options)
+        self.webhooks = Webhooks(shop.clock)
+        shop.announce = self.webhooks.announce
 
     def reset(self) -> None:
         """Bring back the shop as opened: orders, time, tokens, buckets; no faults, an empty log."""
@@ -53,6 +61,9 @@ class ShoptetApi:
         self.limits.reset()
         self.faults.clear()
         self.log.clear()
+        self.result_log.clear()
+        self.snapshots.reset()
+        self.webhooks.reset()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -60,7 +71,10 @@ class ShoptetApi:
         if self.control and scope["path"].startswith("/_simulator/"):
             await self.control(scope, receive, send)
             return
-        incoming, limits = _Incoming.read(scope), self.limits
+        if scope["path"].startswith(RESULTS_PATH):
+            await self._serve_result(_Incoming.read(scope), scope, receive, send)
+            return
+        incoming, limits = replace(_Incoming.read(scope), body=await _read_body(receive)), self.limits
         connections = limits.connect(incoming.token)
         try:
             await self._serve(incoming, connections, scope, receive, send)
@@ -108,6 +122,26 @@ class ShoptetApi:
         reply.headers |= headers
         return fault, reply
 
+    async def _serve_result(self, incoming: _Incoming, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand out a snapshot's file: no token, no limit, but faults."""
+        logged = self.result_log.add(
+            incoming.method, path=incoming.raw_path, query="", token=incoming.token, connections=1, at=0
+        )
+        fault = self.faults.pick(incoming.raw_path, {})
+        if await self._client_left(fault, receive):
+            return
+        reply = self._result(incoming.raw_path, fault)
+        logged.status, logged.fault = reply.status, fault.kind if fault else None
+        await deliver(reply, fault=fault, scope=scope, send=send)
+
+    def _result(self, path: str, fault: Fault | None) -> Reply:
+        content = self.snapshots.file(path)
+        refused = refusal_of(fault, clock=self.shop.clock, request_id="") if fault else None
+        if refused or content is None:
+            return refused or html_page(404, "Not Found")
+        is_cut = fault and fault.kind is FaultKind.TRUNCATED_JSON
+        return Reply(200, content[: len(content) // 2] if is_cut else content, "application/octet-stream")
+
     async def _client_left(self, fault: Fault | None, receive: Receive) -> bool:
         wait = self.options.latency_seconds + (fault.seconds if fault and fault.kind is FaultKind.HANG else 0)
         return wait > 0 and await hung_up(receive, within_seconds=wait)
@@ -120,7 +154,7 @@ class ShoptetApi:
             data = self._data(incoming, fault)
         except ApiError as error:
             return refusal(error, request_id=request_id, headers={})
-        reply = envelope(data, request_id=request_id)
+        reply = envelope(data, request_id=request_id, status=api.status_of(incoming.method, incoming.raw_path))
         if fault and fault.kind is FaultKind.TRUNCATED_JSON:
             reply.body = reply.body[: len(reply.body) // 2]
         return reply
@@ -130,7 +164,10 @@ class ShoptetApi:
         if fault:
             self._move(fault.kind, incoming.query)
             path = self._elsewhere(fault.kind, path)
-        data = endpoint(api.Call(self.shop, self.options, incoming.query, path))
+        call = api.Call(
+            self.shop, self.options, incoming.query, path, _json(incoming.body), self.snapshots, self.webhooks
+        )
+        data = endpoint(replace(call, fault=fault.kind if fault else None))
         if fault and fault.kind is FaultKind.TOO_BIG:
             return {**data, "padding": "x" * fault.size}
         return spoil(fault.kind, data) if fault else data
@@ -154,3 +191,19 @@ class ShoptetApi:
             return path
         others = (order.code for order in self.shop.orders() if order.code != path["code"])
         return {"code": next(others, path["code"])}
+
+
+async def _read_body(receive: Receive) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
+
+
+def _json(body: bytes) -> Json:
+    try:
+        content = json.loads(body or b"{}")
+    except ValueError:
+        raise ApiError(400, "invalid-json", "Request body is not a valid JSON.") from None
+    return content if isinstance(content, dict) else {}

@@ -37,6 +37,10 @@ class FaultKind(StrEnum):
     NUL_CHARACTER = "nul_character"  # U+0000 in the name
     LINE_SEPARATOR = "line_separator"  # U+2028 in the name, raw
     NUMBER_AMOUNTS = "number_amounts"  # quantities as JSON numbers
+    # A snapshot's job goes wrong; strikes the call that asks for it.
+    JOB_FAILS = "job_fails"  # ends as failed, with a webhook
+    JOB_HANGS = "job_hangs"  # never ends
+    NO_LINK = "no_link"  # ends as completed, without a link
     # The list moves; strikes page 2 unless told otherwise.
     SHIFT_BY_INSERT = "shift_by_insert"  # a new order before the page is cut
     SHIFT_BY_DELETE = "shift_by_delete"  # the first order of the list goes before the page is cut

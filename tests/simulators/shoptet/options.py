@@ -10,6 +10,8 @@ class Options:
     `exclusive_change_time`: changeTimeFrom, changeTimeTo and `from` leave the instant itself out.
     `vendor_numbers`: quantities and VAT rates as JSON numbers, as in the vendor's examples.
     `missing_page_is_404`: a page beyond the last is refused instead of empty.
+    `snapshot_seconds`: what a snapshot's job takes. `snapshot_format`: gzip, plain or members (two gzip members
+    and a blank line). `link_seconds`: how long a result can be fetched.
     """
 
     token: str = "222651-p-1-simulated"
@@ -20,3 +22,6 @@ class Options:
     exclusive_change_time: bool = False
     vendor_numbers: bool = False
     missing_page_is_404: bool = False
+    snapshot_seconds: float = 0
+    snapshot_format: str = "gzip"
+    link_seconds: float = 24 * 3600

@@ -20,6 +20,7 @@ from .limits import TokenState
 from .options import Options
 from .request_log import LoggedRequest
 from .state import Order, Shop
+from .webhooks import Delivery
 
 
 class SimulatedShop:
@@ -50,8 +51,13 @@ class SimulatedShop:
     def __enter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", self._port), backlog=128)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        results = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.results_url = f"http://localhost:{results.getsockname()[1]}"  # another host and port than the API's
+        self.api.snapshots.results_url = self.results_url
         self._server = uvicorn.Server(_config(self.api))
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), name="simulated-shop", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([listener, results],), name="simulated-shop", daemon=True
+        )
         self._thread.start()  # calls that come before the loop runs wait in the listener's backlog
         return self
 
@@ -93,6 +99,16 @@ class SimulatedShop:
     def requests(self, *, after: int = 0) -> list[LoggedRequest]:
         """Return the API calls so far, in their order; `after` a number leaves out the earlier ones."""
         return self.api.log.requests(after=after)
+
+    def result_requests(self) -> list[LoggedRequest]:
+        """Return the calls for snapshots' files: what came to the other host, whatever it carried."""
+        return self.api.result_log.requests()
+
+    def deliver_webhooks(self) -> list[Delivery]:
+        """Send the webhooks of what happened since the last call; return them with the status each got."""
+        for job_id in self.api.snapshots.finished():
+            self.api.webhooks.announce("job:finished", job_id)
+        return self.api.webhooks.deliver()
 
     def reset(self) -> None:
         """Bring back the shop as opened: orders, time, tokens, buckets; no faults, an empty log.

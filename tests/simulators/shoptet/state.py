@@ -92,6 +92,7 @@ class Shop:
         currency_code: str = "CZK",
     ) -> None:
         self.clock = clock or ShopClock()
+        self.announce: Callable[[str, str], None] = lambda _event, _instance: None  # webhooks, once there are any
         self.currency_code = currency_code
         self.lock = threading.RLock()
         self._sort_key, self._is_descending = LIST_ORDERS[list_order]
@@ -170,7 +171,9 @@ class Shop:
                     status_id=-1,
                 )
             )
-            return self._put(merge(plain, changes or {}))
+            code = self._put(merge(plain, changes or {}))
+            self.announce("order:create", code)
+            return code
 
     def edit(self, code: str, changes: Body, *, changed_at: datetime | None = None) -> None:
         """Lay `changes` over an order: objects key by key, lists and values whole.
@@ -183,6 +186,7 @@ class Shop:
         stamp = write_instant(changed_at or self.clock.now())
         with self.lock:
             self._put(merge({**self.body(code), "changeTime": stamp}, changes))
+            self.announce("order:update", code)
 
     def cancel(self, code: str) -> None:
         """Cancel as the vendor does: the header's price becomes zero, the lines keep theirs."""
@@ -196,6 +200,7 @@ class Shop:
                 raise NoSuchOrder(code)
             self._deleted_at[code] = self.clock.now()
             self._forget_lists()
+            self.announce("order:delete", code)
 
     def _put(self, body: Body) -> str:
         order = Order.from_body(body)

@@ -8,12 +8,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from modules.kernel.bar import ProgressBar
 from modules.kernel.tenancy import all_tenants, tenant_scope
 from modules.shoptet import selectors, services
 from modules.shoptet.clients import ShoptetError
 from modules.shoptet.models import Shop, SnapshotExecution
-
-BAR_WIDTH = 30
 
 
 class Command(BaseCommand):
@@ -37,24 +36,13 @@ class Command(BaseCommand):
 
     def _read(self, shop: Shop) -> None:
         holder = f"command:{socket.gethostname()}:{os.getpid()}"
-        manual = SnapshotExecution.Trigger.MANUAL
+        manual, bar = SnapshotExecution.Trigger.MANUAL, ProgressBar(self.stdout)
         try:
-            entry = services.fetch_new_orders(shop_id=shop.pk, holder=holder, report=self._draw, trigger=manual)
+            entry = services.fetch_new_orders(shop_id=shop.pk, holder=holder, report=bar.draw, trigger=manual)
         except (ShoptetError, services.AlreadyRunning, services.CursorLost) as error:
             raise CommandError(f"{shop}: {error}") from None
-        self._draw_end()
+        bar.end()
         self.stdout.write(_summary(shop, entry))
-
-    def _draw(self, done: int, total: int, message: str) -> None:
-        if self.stdout.isatty():
-            filled = BAR_WIDTH * done // max(total, 1)
-            bar = "█" * filled + "░" * (BAR_WIDTH - filled)
-            self.stdout.write(f"\r{bar} {done:,} / {total:,} {message}", ending="")
-            self.stdout.flush()
-
-    def _draw_end(self) -> None:
-        if self.stdout.isatty():
-            self.stdout.write("")
 
 
 def _shops(which: str) -> Sequence[Shop]:

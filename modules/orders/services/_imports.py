@@ -1,3 +1,4 @@
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -13,7 +14,7 @@ from modules.orders.models import Order, OrderItem, OrderStatus, SalesChannel
 
 # Never newer by older: an order goes by its change, then by when it was fetched; a deleted one comes back
 # only by a fetch that is later than the deletion (its code may be in use again).
-_NEWER_ORDER = sql.SQL(
+NEWER_ORDER = sql.SQL(
     "CASE WHEN stored.deleted_at IS NULL"
     " THEN (COALESCE(excluded.changed_at, '-infinity'), excluded.fetched_at)"
     " >= (COALESCE(stored.changed_at, '-infinity'), stored.fetched_at)"
@@ -53,7 +54,7 @@ def import_orders(*, channel_id: int, orders: Sequence[OrderFacts], fetched_at: 
     than what is stored, is not written. Raises SalesChannel.DoesNotExist, also for another tenant's channel.
     """
     channel = SalesChannel.objects.get(id=channel_id)
-    newest = _newest_of_each_code(orders)
+    newest = newest_of_each_code(orders)
     with transaction.atomic():
         written = _write_orders(channel=channel, orders=newest.values(), fetched_at=fetched_at)
         _write_lines(channel.tenant_id, lines={order_id: newest[code].lines for order_id, code, _ in written})
@@ -62,7 +63,7 @@ def import_orders(*, channel_id: int, orders: Sequence[OrderFacts], fetched_at: 
             updated_ids=tuple(order_id for order_id, _, is_new in written if not is_new),
             unchanged=len(orders) - len(written),
         )
-        _tell(orders_imported, channel=channel, order_ids=result.order_ids)
+        tell(orders_imported, channel=channel, order_ids=result.order_ids)
     return result
 
 
@@ -81,16 +82,16 @@ def mark_deleted(*, channel_id: int, codes: Collection[str], deleted_at: datetim
         living = Order.objects.filter(channel=channel, code__in=codes, deleted_at=None, fetched_at__lte=deleted_at)
         ids = tuple(living.select_for_update().order_by("id").values_list("id", flat=True))
         Order.objects.filter(id__in=ids).update(deleted_at=deleted_at)
-        _tell(orders_deleted, channel=channel, order_ids=ids)
+        tell(orders_deleted, channel=channel, order_ids=ids)
     return ids
 
 
-def _tell(signal: Any, *, channel: SalesChannel, order_ids: tuple[int, ...]) -> None:
+def tell(signal: Any, *, channel: SalesChannel, order_ids: tuple[int, ...]) -> None:
     if order_ids:
         signal.send(sender=Order, tenant_id=channel.tenant_id, channel_id=channel.pk, order_ids=list(order_ids))
 
 
-def _newest_of_each_code(orders: Iterable[OrderFacts]) -> dict[str, OrderFacts]:
+def newest_of_each_code(orders: Iterable[OrderFacts]) -> dict[str, OrderFacts]:
     """One statement cannot write a row twice; sorted by code, so that two imports lock rows in one order."""
     oldest_first = sorted(
         orders, key=lambda facts: (facts.code, facts.changed_at.timestamp() if facts.changed_at else 0)
@@ -103,16 +104,21 @@ def _write_orders(
 ) -> list[tuple[int, str, bool]]:
     """Return (id, code, whether it is new) of each order that was written."""
     common = {"tenant_id": channel.tenant_id, "channel_id": channel.pk, "fetched_at": fetched_at, "deleted_at": None}
-    rows = [_order_row(facts) | common for facts in orders]
+    rows = [order_row(facts) | {"raw": _as_object(facts.raw)} | common for facts in orders]
     with connection.cursor() as cursor:
         cursor.execute(_UPSERT_ORDERS, [as_json_rows(rows)])
         written: list[tuple[int, str, bool]] = cursor.fetchall()
     return written
 
 
-def _order_row(facts: OrderFacts) -> dict[str, Any]:
+def _as_object(raw: Mapping[str, Any] | str) -> Any:
+    return json.loads(raw) if isinstance(raw, str) else raw
+
+
+def order_row(facts: OrderFacts) -> dict[str, Any]:
     row = {name: getattr(facts, name) for name in OrderFacts.__slots__ if name != "lines"}
-    return row | {"email_normalized": normalized_email(facts.email)}
+    row["email_normalized"] = normalized_email(facts.email)
+    return row
 
 
 def _write_lines(tenant_id: int, *, lines: Mapping[int, Sequence[LineFacts]]) -> None:
@@ -133,5 +139,5 @@ def _write_lines(tenant_id: int, *, lines: Mapping[int, Sequence[LineFacts]]) ->
         cursor.execute(_UPSERT_LINES, [as_json_rows(rows)])
 
 
-_UPSERT_ORDERS = upsert_statement(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=_NEWER_ORDER)
+_UPSERT_ORDERS = upsert_statement(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=NEWER_ORDER)
 _UPSERT_LINES = upsert_statement(OrderItem, key=["order_id", "line_number"], guard=sql.SQL("true"))

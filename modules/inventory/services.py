@@ -1,0 +1,210 @@
+"""What is in stock, and the figures of each variant: a chunk of them is one statement."""
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from modules.inventory import selectors
+from modules.inventory.domain import DEAD_DAYS, LEAD_DAYS, PACE_DAYS, SHORTEST_DAYS, SOLD_TYPES, LevelFacts
+from modules.inventory.events import metrics_recalculated
+from modules.inventory.models import VariantMetrics
+from modules.jobs import services as job_services
+from modules.jobs.services import JobRequest
+from modules.orders import selectors as order_selectors
+
+CHUNK = 50  # variants per transaction; seed 1
+SENT_AT_ONCE = 100  # jobs per INSERT
+
+_FIGURES = (
+    *("name", "unit", "amount", "sold_7", "sold_30", "sold_90", "sold_365", "revenue_90", "velocity", "days_left"),
+    *("risk", "turnover", "is_dead_stock", "first_sold_at", "last_sold_at"),
+)
+
+
+def _names(columns: Sequence[str], *, of: str = "") -> str:
+    return ", ".join(f"{of}.{column}" if of else column for column in columns)
+
+
+# What came back takes away, but what sold less than nothing has no pace. A line's money is in its order's currency.
+_RECALCULATE = f"""
+WITH sold AS MATERIALIZED (
+    SELECT item.code,
+        max(item.id) AS newest_id,
+        COALESCE(sum(item.amount) FILTER (WHERE bought.created_at > %(now)s - interval '7 days'), 0) AS sold_7,
+        COALESCE(sum(item.amount) FILTER (WHERE bought.created_at > %(now)s - interval '30 days'), 0) AS sold_30,
+        COALESCE(sum(item.amount) FILTER (WHERE bought.created_at > %(now)s - interval '90 days'), 0) AS sold_90,
+        COALESCE(sum(item.amount) FILTER (WHERE bought.created_at > %(now)s - interval '365 days'), 0) AS sold_365,
+        COALESCE(sum(CASE
+            WHEN bought.currency = (SELECT currency FROM orders_saleschannel WHERE id = %(channel_id)s)
+            THEN item.total_without_vat
+            ELSE round(item.total_without_vat / NULLIF(bought.exchange_rate, 0), 2) END)
+            FILTER (WHERE bought.created_at > %(now)s - interval '90 days'), 0) AS revenue_90,
+        min(bought.created_at) FILTER (WHERE item.amount > 0) AS first_sold_at,
+        max(bought.created_at) FILTER (WHERE item.amount > 0) AS last_sold_at
+    FROM orders_orderitem item
+    JOIN orders_order bought ON bought.id = item.order_id
+    WHERE item.tenant_id = %(tenant_id)s AND item.code = ANY(%(codes)s) AND item.code <> ''
+        AND item.item_type = ANY(%(sold_types)s)
+        AND bought.channel_id = %(channel_id)s AND bought.deleted_at IS NULL AND NOT bought.is_cancelled
+    GROUP BY item.code
+), stocked AS MATERIALIZED (
+    SELECT code, sum(amount - reserved) AS amount, min(first_seen_at) AS first_seen_at
+    FROM inventory_stocklevel
+    WHERE tenant_id = %(tenant_id)s AND channel_id = %(channel_id)s AND code = ANY(%(codes)s) GROUP BY code
+), paced AS (
+    SELECT COALESCE(sold.code, stocked.code) AS code,
+        concat_ws(' ', NULLIF(newest.name, ''), NULLIF(newest.variant_name, '')) AS name,
+        COALESCE(newest.unit, '') AS unit,
+        stocked.amount, stocked.first_seen_at, sold.first_sold_at, sold.last_sold_at,
+        COALESCE(sold.sold_7, 0) AS sold_7, COALESCE(sold.sold_30, 0) AS sold_30, COALESCE(sold.sold_90, 0) AS sold_90,
+        COALESCE(sold.sold_365, 0) AS sold_365, COALESCE(sold.revenue_90, 0) AS revenue_90,
+        COALESCE(round(GREATEST(sold.sold_90, 0) / LEAST(%(pace_days)s, GREATEST(%(shortest_days)s,
+            extract(epoch FROM %(now)s - sold.first_sold_at) / 86400))::numeric, 4), 0) AS velocity
+    FROM sold FULL JOIN stocked ON stocked.code = sold.code
+    LEFT JOIN orders_orderitem newest ON newest.id = sold.newest_id
+), lasting AS (
+    SELECT *, CASE WHEN velocity > 0 AND amount IS NOT NULL
+        THEN LEAST(round(GREATEST(amount, 0) / velocity, 1), 99999) END AS days_left
+    FROM paced
+), forgotten AS ( -- whose last line and stock are gone says nothing any more
+    DELETE FROM inventory_variantmetrics
+    WHERE tenant_id = %(tenant_id)s AND channel_id = %(channel_id)s AND code = ANY(%(codes)s)
+        AND code NOT IN (SELECT code FROM paced)
+), judged AS (
+    SELECT *,
+        CASE WHEN amount IS NULL THEN 'unknown' WHEN velocity = 0 THEN 'none' WHEN amount <= 0 THEN 'out'
+            WHEN days_left <= %(lead_days)s THEN 'high' WHEN days_left <= 2 * %(lead_days)s THEN 'medium'
+            ELSE 'low' END AS risk,
+        CASE WHEN amount > 0 THEN round(GREATEST(sold_365, 0) / amount, 2) END AS turnover,
+        COALESCE(amount > 0
+            AND COALESCE(last_sold_at, first_seen_at) < %(now)s - %(dead_days)s * interval '1 day', FALSE)
+            AS is_dead_stock
+    FROM lasting
+)
+INSERT INTO inventory_variantmetrics AS stored (tenant_id, channel_id, code, {_names(_FIGURES)}, recalculated_at)
+SELECT %(tenant_id)s, %(channel_id)s, code, {_names(_FIGURES)}, %(now)s FROM judged ORDER BY code
+ON CONFLICT (channel_id, code) DO UPDATE SET
+    ({_names(_FIGURES)}, recalculated_at) = ROW ({_names(_FIGURES, of="excluded")}, excluded.recalculated_at)
+WHERE ({_names(_FIGURES, of="stored")}) IS DISTINCT FROM ({_names(_FIGURES, of="excluded")})
+"""
+
+_STORE_LEVELS = """
+INSERT INTO inventory_stocklevel AS stored
+    (tenant_id, channel_id, code, stock, amount, reserved, location, first_seen_at, changed_at)
+SELECT %(tenant_id)s, %(channel_id)s, code, stock, amount, reserved, location, %(now)s, %(now)s
+FROM json_to_recordset(%(rows)s::json)
+    AS told (code text, stock text, amount numeric, reserved numeric, location text) ORDER BY code, stock
+ON CONFLICT (channel_id, code, stock) DO UPDATE SET
+    (amount, reserved, location, changed_at)
+    = ROW (excluded.amount, excluded.reserved, excluded.location, excluded.changed_at)
+WHERE (stored.amount, stored.reserved, stored.location)
+    IS DISTINCT FROM (excluded.amount, excluded.reserved, excluded.location)
+RETURNING code
+"""
+
+
+def recalculate_variant_metrics(*, tenant_id: int, channel_id: int, codes: Collection[str], now: datetime) -> int:
+    """Make the figures of these variants what order lines and stock say; return how many rows were written.
+
+    One transaction, two queries. Safe to repeat; two at once for one variant wait for each other, so that no
+    figures are older than the lines they count.
+    """
+    values: dict[str, Any] = {"tenant_id": tenant_id, "channel_id": channel_id, "codes": sorted(set(codes)), "now": now}
+    values |= {"sold_types": list(SOLD_TYPES), "pace_days": PACE_DAYS, "shortest_days": SHORTEST_DAYS}
+    values |= {"lead_days": LEAD_DAYS, "dead_days": DEAD_DAYS}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('inventory:' || code, %(channel_id)s))"
+            " FROM (SELECT unnest(%(codes)s::text[]) AS code ORDER BY 1) AS wanted",
+            values,
+        )
+        cursor.execute(_RECALCULATE, values)
+        return int(cursor.rowcount)
+
+
+def import_levels(*, channel_id: int, levels: Sequence[LevelFacts], now: datetime, is_complete: bool = False) -> int:
+    """Store what a source says of its stock, and send the variants that changed; return how many those are.
+
+    `is_complete`: what is not among `levels` is no longer there. One transaction; safe to repeat. Of two rows for
+    one variant and stock the later counts. Raises SalesChannel.DoesNotExist, also for another tenant's channel.
+    """
+    tenant_id = order_selectors.get_channel(channel_id).tenant_id
+    newest = {(level.code, level.stock): level for level in levels}
+    rows = json.dumps([asdict(level) for level in newest.values()], default=str)
+    values: dict[str, Any] = {"tenant_id": tenant_id, "channel_id": channel_id, "rows": rows, "now": now}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_STORE_LEVELS, values)
+        changed = {code for (code,) in cursor.fetchall()}
+        if is_complete:
+            cursor.execute(
+                "DELETE FROM inventory_stocklevel WHERE channel_id = %s AND (code, stock) NOT IN"
+                " (SELECT code, stock FROM json_to_recordset(%s::json) AS told (code text, stock text)) RETURNING code",
+                [channel_id, rows],
+            )
+            changed |= {code for (code,) in cursor.fetchall()}
+        request_variants(tenant_id=tenant_id, channel_id=channel_id, codes=sorted(changed))
+    return len(changed)
+
+
+def request_orders_variants(*, tenant_id: int, channel_id: int, order_ids: Collection[int]) -> list[UUID]:
+    """Send the variants on these orders, each once, in batches of 50; commits with the caller's transaction.
+
+    A variant that a change took off an order is not on it any more: the nightly recalculation finds it.
+    """
+    codes = selectors.codes_of_orders(tenant_id=tenant_id, order_ids=order_ids)
+    return request_variants(tenant_id=tenant_id, channel_id=channel_id, codes=codes)
+
+
+def request_variants(*, tenant_id: int, channel_id: int, codes: Iterable[str]) -> list[UUID]:
+    """Send the jobs that recalculate these variants; return their ids."""
+    return job_services.enqueue_many(list(_requests(tenant_id, channel_id, codes, chunk=CHUNK)))
+
+
+def request_recalculation(*, tenant_id: int) -> UUID:
+    """Send the job that recalculates every variant of a tenant; return its id."""
+    return job_services.enqueue("inventory.recalculate_tenant", kwargs={"tenant_id": tenant_id}, tenant_id=tenant_id)
+
+
+def send_recalculation(*, tenant_id: int, chunk: int = CHUNK, channel_id: int | None = None) -> UUID | None:
+    """Send the jobs that recalculate a tenant's variants, as one batch whose end is told; None for no variant."""
+    channels = [channel_id] if channel_id is not None else selectors.channel_ids(tenant_id=tenant_id)
+    requests = (
+        request
+        for channel in channels
+        for request in _requests(
+            tenant_id, channel, selectors.channel_codes(tenant_id=tenant_id, channel_id=channel), chunk=chunk
+        )
+    )
+    waiting = list(islice(requests, SENT_AT_ONCE))
+    if not waiting:
+        return None
+    finish = JobRequest(actor="inventory.finish_recalculation", kwargs={"tenant_id": tenant_id})
+    with job_services.batch("inventory: recalculate metrics", on_finish=finish, tenant_id=tenant_id) as opened:
+        while waiting:
+            opened.send(*waiting)
+            waiting = list(islice(requests, SENT_AT_ONCE))
+    return opened.id
+
+
+def finish_recalculation(*, tenant_id: int) -> None:
+    """Tell, after the commit, that a tenant's figures are new."""
+    transaction.on_commit(lambda: metrics_recalculated.send(sender=VariantMetrics, tenant_id=tenant_id), robust=True)
+
+
+def chunked(codes: Iterable[str], size: int) -> Iterator[list[str]]:
+    """Yield the codes in lists of at most `size`."""
+    left = iter(codes)
+    while chunk := list(islice(left, max(size, 1))):
+        yield chunk
+
+
+def _requests(tenant_id: int, channel_id: int, codes: Iterable[str], *, chunk: int) -> Iterator[JobRequest]:
+    for chunk_codes in chunked(codes, chunk):
+        kwargs = {"tenant_id": tenant_id, "channel_id": channel_id, "codes": chunk_codes}
+        yield JobRequest(actor="inventory.recalculate_variant_metrics", kwargs=kwargs, tenant_id=tenant_id)

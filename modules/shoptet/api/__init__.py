@@ -1,0 +1,6 @@
+"""HTTP in: what tenants' programs ask of their shops, and what the shops tell."""
+
+from modules.shoptet.api._rest import router
+from modules.shoptet.api._webhooks import receive
+
+__all__ = ["receive", "router"]
