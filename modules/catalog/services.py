@@ -32,6 +32,23 @@ def open_storefront(*, tenant_id: int, kind: str, name: str, currency: str = "")
     return storefront
 
 
+def describe_storefront(*, storefront_id: int, currency: str) -> None:
+    """Store a storefront's default currency. Safe to repeat."""
+    Storefront.objects.filter(id=storefront_id).update(currency=currency)
+
+
+def fill_from(*, target_id: int, master_id: int) -> None:
+    """Make a storefront a target of another one, with an overlay for each of its products. One transaction.
+
+    Safe to repeat. Raises Storefront.DoesNotExist, also for another tenant's.
+    """
+    target, master = Storefront.objects.get(id=target_id), Storefront.objects.get(id=master_id)
+    target.master = master
+    with transaction.atomic():
+        target.save(update_fields=["master"])
+        prefill_overlays(master_id=master.pk)
+
+
 def import_products(*, storefront_id: int, products: Sequence[ProductFacts], fetched_at: datetime) -> ImportResult:
     """Store `products` with their variants, and tell `products_imported` what changed.
 
@@ -87,16 +104,28 @@ def replace_categories(*, storefront_id: int, categories: Sequence[CategoryFacts
         return gone + len(_execute(_UPSERT_CATEGORIES, [kept[guid] for guid in sorted(kept)]))
 
 
-def prefill_targets(*, master_id: int) -> None:
-    """Give every target of a master an overlay for each living product and a mapping for each category.
+def prefill_overlays(*, master_id: int, product_ids: Collection[int] | None = None) -> None:
+    """Give every target of a master an overlay for each of its living products, or those of `product_ids`.
 
-    A mapping is filled in where exactly one category of the target has the same name; what an operator
-    has set is never touched. One transaction, two statements; safe to repeat.
+    What an operator has set is never touched. One statement; safe to repeat.
     """
     master = Storefront.objects.get(id=master_id)
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_PREFILL_OVERLAYS, [master.pk])
-        cursor.execute(_PREFILL_MAPPINGS, [master.pk])
+    if product_ids is not None and not product_ids:
+        return
+    with connection.cursor() as cursor:
+        wanted = None if product_ids is None else list(product_ids)
+        cursor.execute(_PREFILL_OVERLAYS, {"master": master.pk, "products": wanted})
+
+
+def prefill_mappings(*, target_id: int) -> None:
+    """Give a target a mapping for each category of its master, once the categories of both are known.
+
+    It is filled in where exactly one category of the target has the same name; what an operator has set is
+    never touched. One statement; safe to repeat.
+    """
+    target = Storefront.objects.get(id=target_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_PREFILL_MAPPINGS, [target.pk])
 
 
 _PREFILL_OVERLAYS = """
@@ -104,7 +133,8 @@ _PREFILL_OVERLAYS = """
     SELECT product.tenant_id, product.id, target.id, '', target.currency
       FROM catalog_storefront target
       JOIN catalog_product product ON product.storefront_id = target.master_id AND product.deleted_at IS NULL
-     WHERE target.master_id = %s AND target.tenant_id = product.tenant_id
+     WHERE target.master_id = %(master)s AND target.tenant_id = product.tenant_id
+       AND (%(products)s::bigint[] IS NULL OR product.id = ANY(%(products)s::bigint[]))
     ON CONFLICT (product_id, storefront_id) DO NOTHING
 """
 _PREFILL_MAPPINGS = """
@@ -114,7 +144,7 @@ _PREFILL_MAPPINGS = """
              WHERE twin.storefront_id = target.id AND twin.name = source.name HAVING count(*) = 1)
       FROM catalog_storefront target
       JOIN catalog_category source ON source.storefront_id = target.master_id
-     WHERE target.master_id = %s AND target.tenant_id = source.tenant_id
+     WHERE target.id = %s AND target.tenant_id = source.tenant_id
     ON CONFLICT (source_id, storefront_id) DO NOTHING
 """
 

@@ -168,13 +168,13 @@ def target(storefront):
     return shop
 
 
-def test_prefill_targets_fills_what_is_certain(storefront, target):
+def test_prefill_fills_what_is_certain(storefront, target):
     importing(storefront, product_facts("p1"), product_facts("gone"), fetched_at=EARLIER)
     services.mark_deleted(storefront_id=storefront.pk, guids=["gone"], deleted_at=NOON)
     sources = [category_facts("c1"), category_facts("c2", name="Sale"), category_facts("c3", name="Rest")]
     services.replace_categories(storefront_id=storefront.pk, categories=sources)
 
-    services.prefill_targets(master_id=storefront.pk)
+    prefill(storefront)
 
     overlays = ProductOverlay.objects.values_list("product__guid", "storefront", "name", "price", "currency")
     assert list(overlays) == [("p1", target.pk, "", None, "EUR")]
@@ -182,14 +182,14 @@ def test_prefill_targets_fills_what_is_certain(storefront, target):
     assert list(mappings) == [("c1", "t0"), ("c2", None), ("c3", None)]
 
 
-def test_prefill_targets_keeps_what_an_operator_set(storefront, target):
+def test_prefill_keeps_what_an_operator_set(storefront, target):
     importing(storefront, product_facts())
     services.replace_categories(storefront_id=storefront.pk, categories=[category_facts("c1")])
-    services.prefill_targets(master_id=storefront.pk)
+    prefill(storefront)
     ProductOverlay.objects.update(name="Leuchte", price=Decimal("4.90"), is_visible=False)
     CategoryMapping.objects.update(target=None)
 
-    services.prefill_targets(master_id=storefront.pk)
+    prefill(storefront)
 
     assert list(ProductOverlay.objects.values_list("name", "price", "is_visible")) == [
         ("Leuchte", Decimal("4.90"), False)
@@ -209,20 +209,21 @@ def test_a_stranger_reaches_nothing(storefront):
             lambda: importing(storefront, product_facts(name="stolen"), fetched_at=LATER),
             lambda: services.mark_deleted(storefront_id=storefront.pk, guids=["p1"], deleted_at=LATER),
             lambda: services.replace_categories(storefront_id=storefront.pk, categories=[category_facts()]),
-            lambda: services.prefill_targets(master_id=storefront.pk),
+            lambda: services.prefill_overlays(master_id=storefront.pk),
+            lambda: services.prefill_mappings(target_id=storefront.pk),
         ):
             with pytest.raises(Storefront.DoesNotExist):
                 act()
     assert list(Product.objects.values_list("name", "deleted_at")) == [("Lamp", None)]
 
 
-def test_prefill_targets_never_fills_another_tenants_target(storefront):
+def test_prefill_never_fills_another_tenants_target(storefront):
     importing(storefront, product_facts())
     with all_tenants():
         bobs = make_storefront(tenant="Bob", name="Bob's shop")
         Storefront.objects.filter(id=bobs.pk).update(master=storefront)
 
-    services.prefill_targets(master_id=storefront.pk)
+    prefill(storefront)
 
     with all_tenants():
         assert not ProductOverlay.objects.exists()
@@ -243,3 +244,19 @@ def test_tables_refuse_what_makes_no_sense(storefront):
 def test_queries_outside_a_tenant_are_refused():
     with pytest.raises(ScopeError):
         Product.objects.count()
+
+
+def prefill(master):
+    services.prefill_overlays(master_id=master.pk)
+    for target_id in Storefront.objects.filter(master=master).values_list("id", flat=True):
+        services.prefill_mappings(target_id=target_id)
+
+
+def test_prefill_overlays_can_be_asked_for_some_products(storefront, target):
+    written = importing(storefront, product_facts("p1"), product_facts("p2")).product_ids
+
+    services.prefill_overlays(master_id=storefront.pk, product_ids=())
+    assert not ProductOverlay.objects.exists()
+    services.prefill_overlays(master_id=storefront.pk, product_ids=written[1:])
+
+    assert list(ProductOverlay.objects.values_list("product_id", flat=True)) == [written[1]]

@@ -2,8 +2,10 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
@@ -15,39 +17,55 @@ from modules.shoptet.clients import ShoptetError
 from modules.shoptet.models import Shop, SnapshotExecution
 
 
+@dataclass(frozen=True)
+class _Way:
+    """How one kind of record is read: of which shops, by a job, here."""
+
+    shops: Callable[[], Iterable[Shop]]
+    send: Callable[..., UUID]
+    read: Callable[..., SnapshotExecution | None]
+
+
+_WAYS = {
+    "orders": _Way(selectors.active_shops, services.request_orders, services.fetch_new_orders),
+    "products": _Way(selectors.active_master_shops, services.request_products, services.import_master_products),
+}
+
+
 class Command(BaseCommand):
     help = "Send the jobs that read shops; with --now read them here, with a progress bar."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("what", choices=["orders"])
+        parser.add_argument("what", choices=sorted(_WAYS))
         parser.add_argument("--shop", required=True, metavar="ID|all")
         parser.add_argument("--now", action="store_true", help="read here and now instead of sending jobs")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         with all_tenants():
-            shops = _shops(options["shop"])
+            shops = _shops(options["shop"], options["what"])
         for shop in shops:
             with tenant_scope(shop.tenant_id):
-                self._read(shop) if options["now"] else self._send(shop)
+                act = self._read if options["now"] else self._send
+                act(shop, _WAYS[options["what"]])
 
-    def _send(self, shop: Shop) -> None:
-        job_id = services.request_orders(shop=shop)
+    def _send(self, shop: Shop, way: "_Way") -> None:
+        job_id = way.send(shop=shop)
         self.stdout.write(_("%(shop)s: job %(job)s is sent.") % {"shop": shop, "job": job_id})
 
-    def _read(self, shop: Shop) -> None:
+    def _read(self, shop: Shop, way: "_Way") -> None:
         holder = f"command:{socket.gethostname()}:{os.getpid()}"
         manual, bar = SnapshotExecution.Trigger.MANUAL, ProgressBar(self.stdout)
         try:
-            entry = services.fetch_new_orders(shop_id=shop.pk, holder=holder, report=bar.draw, trigger=manual)
-        except (ShoptetError, services.AlreadyRunning, services.CursorLost) as error:
+            entry = way.read(shop_id=shop.pk, holder=holder, report=bar.draw, trigger=manual)
+        except (ShoptetError, services.AlreadyRunning, services.CursorLost, services.NotAMaster) as error:
             raise CommandError(f"{shop}: {error}") from None
         bar.end()
         self.stdout.write(_summary(shop, entry))
 
 
-def _shops(which: str) -> Sequence[Shop]:
+def _shops(which: str, what: str) -> Sequence[Shop]:
     if which == "all":
-        return list(selectors.active_shops())
+        return list(_WAYS[what].shops())
     try:
         return [selectors.get_shop(int(which))]
     except (ValueError, Shop.DoesNotExist):
