@@ -170,9 +170,9 @@ class ShoptetClient:
         with _unexpected_unless_readable():
             return domain.read_page(answer.data, rows=rows), answer.at
 
-    def request_snapshot(self, path: str) -> tuple[str, datetime]:
+    def request_snapshot(self, path: str, query: Mapping[str, str]) -> tuple[str, datetime]:
         """Let the shop make a snapshot; return its job's id and the shop's time. Raises WebhookMissing."""
-        answer = self._existing(path, {})
+        answer = self._existing(path, query)
         job_id = answer.data.get("jobId")
         if not isinstance(job_id, str) or not 0 < len(job_id) <= domain.MAX_KEY_LENGTH:
             raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "jobId")

@@ -58,7 +58,9 @@ def shops() -> QuerySet[Shop]:
 
 def get_execution(execution_id: int) -> SnapshotExecution:
     """Return a pipeline log entry with its shop; raises SnapshotExecution.DoesNotExist, also for another tenant's."""
-    entry: SnapshotExecution = SnapshotExecution.objects.select_related("shop__channel").get(id=execution_id)
+    entry: SnapshotExecution = SnapshotExecution.objects.select_related("shop__channel", "shop__storefront").get(
+        id=execution_id
+    )
     return entry
 
 
