@@ -64,6 +64,8 @@ class ApiToken(models.Model):
         JOBS_READ = "jobs:read", _("Read jobs")
         JOBS_WRITE = "jobs:write", _("Send, retry and cancel jobs")
         CUSTOMERS_READ = "customers:read", _("Read customers")
+        ORDERS_READ = "orders:read", _("Read orders")
+        CATALOG_READ = "catalog:read", _("Read products")
         INVENTORY_READ = "inventory:read", _("Read inventory")
         SHOPTET_READ = "shoptet:read", _("Read shops and their log")
         SHOPTET_WRITE = "shoptet:write", _("Take snapshots of shops")

@@ -107,7 +107,10 @@ class Product(models.Model):  # type: ignore[django-manager-missing] # its class
             models.UniqueConstraint(fields=["storefront", "guid"], name="catalog_product_once"),
             models.CheckConstraint(condition=~Q(guid=""), name="catalog_product_guid"),
         ]
-        indexes: ClassVar = [models.Index(fields=["tenant", "-changed_at"], name="catalog_product_recent")]
+        indexes: ClassVar = [
+            models.Index(fields=["tenant", "-changed_at"], name="catalog_product_recent"),
+            models.Index(fields=["tenant", "id"], name="catalog_product_listed"),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.guid

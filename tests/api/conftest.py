@@ -12,6 +12,7 @@ from modules.accounts.models import Tenant
 from modules.jobs.models import Job
 
 ALL = ["jobs:read", "jobs:write", "customers:read", "inventory:read", "shoptet:read", "shoptet:write"]
+ALL += ["orders:read", "catalog:read"]
 
 
 @dataclass

@@ -7,7 +7,7 @@ from modules.accounts.models import ApiToken
 from modules.jobs import services
 from modules.jobs.models import Job, JobSchedule
 from modules.kernel import clock
-from tests.admin.factories import make_customer, make_execution, make_shop, make_variant
+from tests.admin.factories import make_customer, make_execution, make_order, make_product, make_shop, make_variant
 from tests.api.operations import OPERATIONS, WITH_ID, WITHOUT_ID
 from tests.api.within import within
 
@@ -39,6 +39,8 @@ def alices(alice, force):
         "variant_id": variant.pk,
         "shop_id": str(shop.public_id),
         "execution_id": make_execution(shop, error=MARK).pk,
+        "order_id": make_order(shop, MARK).pk,
+        "product_id": make_product(shop, MARK).pk,
         "what": "orders",
     }
 
@@ -51,13 +53,15 @@ def everything():
 
 
 def test_the_file_names_all_operations():
-    assert len(OPERATIONS) == 22
+    assert len(OPERATIONS) == 26
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",
         "/jobs/{job_id}/data",
         "/jobs/{job_id}/retry",
         "/jobs/recurring/{recurring_id}",
         "/customers/{customer_id}",
+        "/orders/{order_id}",
+        "/catalog/products/{product_id}",
         "/inventory/variants/{variant_id}",
         "/shoptet/shops/{shop_id}/executions",
         "/shoptet/shops/{shop_id}/executions/{execution_id}",
