@@ -14,7 +14,9 @@ from modules.shoptet.api import router as shoptet
 api = RestApi(
     title="Backroom",
     version="1",
-    description="Jobs, orders, products, customers and stock of one tenant, who is the token's: `Authorization: Bearer br_…`.",
+    description=(
+        "Jobs, orders, products, customers and stock of one tenant, who is the token's: `Authorization: Bearer br_…`."
+    ),
     urls_namespace="api",
     docs=Swagger(settings={"validatorUrl": None}),  # the page asks nobody outside
 )

@@ -1,5 +1,7 @@
 """What every test may use; nothing here is clever about a module."""
 
+import time
+
 import dramatiq
 import pytest
 from django.core.management.commands import flush
@@ -8,6 +10,7 @@ from django.utils import translation
 
 from modules.jobs import clients
 from modules.jobs.engine.foreground import foreground_worker, work
+from modules.jobs.services import _gates
 from tests.support import actors, lanes
 
 
@@ -33,9 +36,10 @@ def effects():
 
 @pytest.fixture(autouse=True)
 def _empty_lanes():
-    """Start each test with empty lanes and a broker that nobody gave up on."""
+    """Start each test with empty lanes, a broker that nobody gave up on, and no memory of another test's gates."""
     clients._silent_until = 0.0
     clients._full_until.clear()
+    _gates._snapshot.keys, _gates._snapshot.read_at = set(), time.monotonic()
     lanes.empty()
 
 

@@ -131,8 +131,8 @@ class _Demonstration:
         """Start everything and import twice. Raises UnableToStart when it takes too long."""
         surroundings = product.environment(self._data)
         self._out.say("Starting PostgreSQL, Redis, a simulated shop, the workers and the scheduler ...")
-        product.prepare(self._supervisor, surroundings=surroundings)
-        product.start_shop(self._supervisor, data=self._data, surroundings=surroundings)
+        shop = product.start_shop(self._supervisor, data=self._data, surroundings=surroundings)
+        product.prepare(self._supervisor, shop.connect, surroundings={**surroundings, **shop.surroundings})
         self._supervisor.start(*product.workers(surroundings))
         # This process asks by itself: a manage.py each second would take a tenth of a small machine.
         os.environ.update(surroundings)

@@ -1,11 +1,13 @@
 """What the product consists of: its processes, and the steps before them."""
 
 import http.client
+import json
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from config import env
@@ -19,6 +21,27 @@ WORKER_SHUTDOWN_SECONDS = 20
 PURCHASES = env.ROOT / "tests" / "data" / "cdnow_sample.txt"
 
 
+Command = Sequence[str]  # what follows manage.py
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The simulated shop's address, and the token that opens it."""
+
+    url: str
+    token: str
+
+    @property
+    def connect(self) -> Command:
+        """The command that makes it known; it wants `surroundings` in its environment."""
+        return ("shoptet_add_shop", "--tenant", "Demo", "--name", "CDNOW", "--url", self.url)
+
+    @property
+    def surroundings(self) -> Mapping[str, str]:
+        """What `connect` reads from its environment, where no list of processes shows it."""
+        return {"SHOPTET_TOKEN": self.token}
+
+
 def environment(data: Path) -> dict[str, str]:
     """Return the environment of every process of the product that works on `data`."""
     return {
@@ -28,24 +51,20 @@ def environment(data: Path) -> dict[str, str]:
     }
 
 
-def prepare(supervisor: Supervisor, *, surroundings: Mapping[str, str]) -> None:
-    """Bring the database and the schedules up to date; safe to repeat."""
-    supervisor.run(manage("migrate", "--noinput", surroundings=surroundings))
-    supervisor.run(manage("sync_job_schedules", surroundings=surroundings))
+def prepare(supervisor: Supervisor, *further: Command, surroundings: Mapping[str, str]) -> None:
+    """Bring the database and the schedules up to date, then run `further` commands; safe to repeat."""
+    steps = json.dumps([("migrate", "--noinput"), ("sync_job_schedules",), *further])
+    supervisor.run(_program("setup", "-m", "deploy.local.steps", steps, surroundings=surroundings))
 
 
-def start_shop(supervisor: Supervisor, *, data: Path, surroundings: Mapping[str, str]) -> str:
-    """Start the simulated shop, at the same address as last time if that is free, and make it known.
+def start_shop(supervisor: Supervisor, *, data: Path, surroundings: Mapping[str, str]) -> Shop:
+    """Start the simulated shop, at the same address as last time if that is free.
 
-    Returns its address. Unlike the real one it counts no calls: at 10 a second all orders would take 12 minutes.
+    Unlike the real one it counts no calls: at 10 a second all orders would take 12 minutes.
     """
     port, token = folder.kept_port(data / "shop-port"), folder.kept_secret(data / "shop-token")
-    url = f"http://127.0.0.1:{port}"
     supervisor.start(_shop(port, token=token, surroundings=surroundings))
-    arguments = ["--tenant", "Demo", "--name", "CDNOW", "--url", url]
-    known = {**surroundings, "SHOPTET_TOKEN": token}
-    supervisor.run(manage("shoptet_add_shop", *arguments, surroundings=known))
-    return url
+    return Shop(f"http://127.0.0.1:{port}", token)
 
 
 def workers(surroundings: Mapping[str, str]) -> list[Program]:

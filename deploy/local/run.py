@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from config import env
@@ -33,26 +32,27 @@ def run() -> int:
 def _start(supervisor: Supervisor, *, data: Path, port: int) -> str:
     """Start everything; return what a newcomer wants to know."""
     surroundings = product.environment(data)
-    product.prepare(supervisor, surroundings=surroundings)
+    shop, admin = product.start_shop(supervisor, data=data, surroundings=surroundings), _Administrator(data)
+    commands = [admin.create, shop.connect, ("shoptet_sync", "orders", "--shop", "all")]
     if not (env.ROOT / ".static").exists() or not env.flag("DEBUG", default=True):
-        supervisor.run(product.manage("collectstatic", "--noinput", "-v", "0", surroundings=surroundings))
-    login = _make_operator(supervisor, data=data, surroundings=surroundings)
-    shop = product.start_shop(supervisor, data=data, surroundings=surroundings)
-    supervisor.run(product.manage("shoptet_sync", "orders", "--shop", "all", surroundings=surroundings))
+        commands.append(("collectstatic", "--noinput", "-v", "0"))
+    known = {**surroundings, **shop.surroundings, **admin.surroundings}
+    product.prepare(supervisor, *commands, surroundings=known)
     supervisor.start(*product.workers(surroundings), product.web(port, surroundings=surroundings))
-    return _welcome(f"http://127.0.0.1:{port}/", login=login, data=data, shop=shop)
+    return _welcome(f"http://127.0.0.1:{port}/", login=admin.login, data=data, shop=shop.url)
 
 
-def _make_operator(supervisor: Supervisor, *, data: Path, surroundings: Mapping[str, str]) -> str:
-    """Make the user `admin`; return how to log in."""
-    if os.environ.get("BACKROOM_ADMIN_PASSWORD"):
-        command = product.manage("accounts_create_operator", "--set-password", surroundings=surroundings)
-        supervisor.run(command)
-        return "admin, with the password in BACKROOM_ADMIN_PASSWORD"
-    file = data / "admin-password"
-    known = {**surroundings, "BACKROOM_ADMIN_PASSWORD": folder.kept_secret(file)}
-    supervisor.run(product.manage("accounts_create_operator", surroundings=known))
-    return f"admin / {folder.kept_secret(file)}   (kept in {file})"
+class _Administrator:
+    """The user `admin`, whose password is the environment's or is kept in the data folder."""
+
+    def __init__(self, data: Path) -> None:
+        file, given = data / "admin-password", os.environ.get("BACKROOM_ADMIN_PASSWORD")
+        password = given or folder.kept_secret(file)
+        self.surroundings = {"BACKROOM_ADMIN_PASSWORD": password}
+        self.create = ("accounts_create_operator", *(["--set-password"] if given else []))
+        self.login = (
+            "admin, with the password in BACKROOM_ADMIN_PASSWORD" if given else f"admin / {password}   (kept in {file})"
+        )
 
 
 def _welcome(url: str, *, login: str, data: Path, shop: str) -> str:

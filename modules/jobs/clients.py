@@ -49,12 +49,16 @@ class BellBroker(Protocol):
     def lane(self, queue: str) -> list[str]:
         """Return the keys of the bells that wait in a queue's lane."""
 
-    def flush(self, queue_name: str) -> None:
-        """Drop all that waits in a queue; the ledger rings again for what is still to be done."""
+    def mend_lane(self, queue: str) -> None:
+        """Make room for a queue's lane where the broker keeps something else under its name."""
 
 
 class BrokerDown(Exception):
     """The broker cannot be reached now; the ledger keeps everything until it can."""
+
+
+class LaneBroken(BrokerDown):
+    """The broker keeps something else under the lane's name; everything else in it is well."""
 
 
 _silent_until = 0.0
@@ -84,9 +88,11 @@ def may_ring(queue: str) -> bool:
 
 
 def lane(queue: str) -> list[str]:
-    """Return the keys of the bells that wait in a queue's lane; raises BrokerDown."""
+    """Return the keys of the bells that wait in a queue's lane; raises BrokerDown, LaneBroken."""
     try:
         return _broker().lane(queue)
+    except redis.ResponseError as error:
+        raise (LaneBroken if is_wrong_type(error) else BrokerDown)(str(error)) from error
     except (redis.RedisError, BrokerError, OSError) as error:
         raise BrokerDown(str(error)) from error
 
@@ -99,16 +105,22 @@ def broken_lanes(queues: Sequence[str]) -> list[str]:
 def _is_lane(queue: str) -> bool:
     try:
         lane(queue)
-    except BrokerDown as error:
-        if isinstance(error.__cause__, redis.ResponseError):
-            return False
-        raise
+    except LaneBroken:
+        return False
     return True
 
 
-def drop_lane(queue: str) -> None:
-    """Drop all that waits in a queue's lane, bells or not; the ledger rings again."""
-    _broker().flush(queue)
+def is_wrong_type(error: Exception) -> bool:
+    """Return whether Redis says that a key holds another kind of value than the command is for."""
+    return str(error).startswith("WRONGTYPE")
+
+
+def mend_lane(queue: str) -> None:
+    """Let a queue have its lane again, whatever took its name; raises BrokerDown."""
+    try:
+        _broker().mend_lane(queue)
+    except (redis.RedisError, BrokerError, OSError) as error:
+        raise BrokerDown(str(error)) from error
 
 
 def _broker() -> BellBroker:

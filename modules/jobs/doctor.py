@@ -30,7 +30,7 @@ Check = Callable[[], list[Finding]]
 
 def examine() -> dict[str, list[Finding]]:
     """Return what each check found; when the database or the broker is away, that alone."""
-    away = health.run_checks({**health.READY_CHECKS, "broker": _broker})
+    away = health.run_checks(health.READY_CHECKS)
     found = {name: [Finding(reason, _BASICS[name]) for reason in reasons] for name, reasons in away.items()}
     return found if any(found.values()) else {**found, **{name: check() for name, check in CHECKS.items()}}
 
@@ -38,7 +38,7 @@ def examine() -> dict[str, list[Finding]]:
 def repair() -> None:
     """Do all that `--fix` can; safe to repeat, and while everything runs."""
     for queue in clients.broken_lanes(_queues()):
-        clients.drop_lane(queue)
+        clients.mend_lane(queue)
     services.fire_due_schedules(now=clock.now())
     for _ in range(MOST_PASSES):
         done = services.dispatch()
@@ -53,25 +53,14 @@ _BASICS = {
 }
 
 
-def _broker() -> list[str]:
-    """Ask what the probes ask, but a lane that is none is no silence."""
-    try:
-        clients.broken_lanes(["default"])
-    except clients.BrokerDown as error:
-        return [f"{error}."]
-    return []
-
-
 def _queues() -> list[str]:
     pools: Mapping[str, list[str]] = settings.JOBS["POOLS"]
     return [queue for queues in pools.values() for queue in queues]
 
 
 def _lanes() -> list[Finding]:
-    return [
-        Finding(f"The lane of {queue} is no lane: something else has its name in Redis.", "It is dropped.", True)
-        for queue in clients.broken_lanes(_queues())
-    ]
+    remedy = "It is put aside, under its name with .found."
+    return [Finding(reason, remedy, True) for reason in health.broken_lanes()]
 
 
 _MISPLACED = {
@@ -83,7 +72,7 @@ _MISPLACED = {
 
 
 def _ledger() -> list[Finding]:
-    if clients.broken_lanes(_queues()):
+    if health.broken_lanes():
         return []  # the lanes come first: who is unheard can be said when they are lanes again
     imbalance = selectors.ledger_imbalance()
     return [

@@ -119,10 +119,21 @@ def _database() -> list[str]:
 
 def _broker() -> list[str]:
     try:
-        clients.lane("default")
+        clients.broken_lanes(["default"])
     except clients.BrokerDown:
         return ["The broker does not answer; jobs are kept and run when it does."]
     return []
+
+
+def broken_lanes() -> list[str]:
+    """Return what is wrong with lanes that are none; the dispatcher of any worker mends them."""
+    pools: Mapping[str, list[str]] = settings.JOBS["POOLS"]
+    queues = [queue for pool in pools.values() for queue in pool]
+    try:
+        broken = clients.broken_lanes(queues)
+    except clients.BrokerDown:
+        return []  # another check says so
+    return [f"The lane of {queue} is no lane: something else has its name in Redis." for queue in broken]
 
 
 _is_migrated = threading.Event()
@@ -183,6 +194,7 @@ READY_CHECKS: Mapping[str, Check] = {
 JOBS_CHECKS: Mapping[str, Check] = {
     "database": _database,
     "broker": _broker,
+    "lanes": broken_lanes,
     "workers": _workers,
     "schedules": _schedules,
     "queues": _queues,

@@ -11,10 +11,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Now
 
 from modules.jobs import clients
-from modules.jobs.clients import Bell, BrokerDown
+from modules.jobs.clients import BrokerDown
 from modules.jobs.domain import ALIVE, DEAD_LETTERS, WAITING, InvalidSchedule, State, Tally, next_times
 from modules.jobs.models import (
     MADE,
@@ -34,6 +33,7 @@ from modules.jobs.models import (
 from modules.jobs.registry import InvalidArguments, UnknownActor, get_spec
 
 CHUNK = 1_000  # rows that are held in memory at once
+MOST_UNHEARD = 10_000  # bells that are looked for
 
 
 @dataclass(frozen=True)
@@ -236,23 +236,28 @@ _IMBALANCE = f"""SELECT
         WHERE state IN ({_WAITING}) AND run_at < {_GRACE})"""
 
 
+# Whether somebody stopped what a job is, whoever it is for, or what it uses.
+PAUSED = """EXISTS (SELECT 1 FROM jobs_pause pause WHERE (pause.kind, pause.value) IN (
+    ('queue', jobs_job.queue), ('actor', jobs_job.actor),
+    ('tenant', jobs_job.tenant_id::text), ('resource', jobs_job.resource)))"""
+
+# Nobody has to hear a job that is paused: its bell is rung when somebody resumes it.
+_RUNG_AND_STALE = f"""SELECT queue, id || ':' || fence FROM jobs_job
+    WHERE state = '{State.QUEUED}' AND dispatched_at < {_GRACE} AND NOT {PAUSED} LIMIT {MOST_UNHEARD}"""
+
+
 def _unheard() -> int | None:
-    rung = Job.objects.filter(state=State.QUEUED, dispatched_at__isnull=False)
-    late = timedelta(seconds=settings.JOBS["BELL_SECONDS"] * 3)
-    stale = rung.filter(dispatched_at__lt=Now() - late)
-    # Nobody has to hear a job that is paused: its bell is rung when somebody resumes it.
-    paused = paused_gates()
-    rows = [
-        (job.queue, job.id, job.fence) for job in stale.only(*_SEEN_BY_GATES)[:10_000] if not _gates_of(job) & paused
-    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_RUNG_AND_STALE, {"seconds": settings.JOBS["BELL_SECONDS"] * 3})
+        rows = cursor.fetchall()
     # A job may wait in a lane that is not its queue's: those whose worker died are run apart.
     pools: dict[str, list[str]] = settings.JOBS["POOLS"]
-    lanes = {queue for queue, _, _ in rows} | {queue for pool in pools.values() for queue in pool} if rows else set()
+    lanes = {queue for queue, _ in rows} | {queue for pool in pools.values() for queue in pool} if rows else set()
     try:
         heard = {key for queue in lanes for key in clients.lane(queue)}
     except BrokerDown:
         return None
-    return sum(f"{job_id}:{fence}" not in heard for _, job_id, fence in rows)
+    return sum(key not in heard for _, key in rows)
 
 
 def newest_rung(queue: str, *, limit: int, is_apart: bool) -> list[str]:
@@ -264,13 +269,6 @@ def newest_rung(queue: str, *, limit: int, is_apart: bool) -> list[str]:
     rung = Job.objects.filter(here, state=State.QUEUED, dispatched_at__isnull=False)
     newest = rung.order_by("-dispatched_at", "-id").values_list("id", "fence")[:limit]
     return [f"{job_id}:{fence}" for job_id, fence in reversed(list(newest))]
-
-
-_SEEN_BY_GATES = ("id", "fence", "queue", "actor", "tenant_id", "resource")
-
-
-def _gates_of(job: Job) -> set[tuple[str, str]]:
-    return {("queue", job.queue), ("actor", job.actor), ("tenant", str(job.tenant_id)), ("resource", job.resource)}
 
 
 def run_totals() -> list[RunTotal]:
@@ -510,12 +508,3 @@ def next_run(schedule: JobSchedule, *, now: datetime) -> datetime | None:
         return next(iter(upcoming(schedule, after=now, count=1)), None)
     except InvalidSchedule:
         return None
-
-
-def next_bell(queues: Sequence[str] = ()) -> Bell | None:
-    """Return the bell of the job that should start next in these queues (all when empty), or None."""
-    ready = Job.objects.filter(state=State.QUEUED)
-    if queues:
-        ready = ready.filter(queue__in=queues)
-    job = ready.order_by("priority", "id").first()
-    return Bell(job.id, job.fence, job.actor, job.queue) if job else None

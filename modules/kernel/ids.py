@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _lock = threading.Lock()
@@ -22,8 +21,3 @@ def uuid7() -> UUID:
         stamp = _last
     value = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62
     return UUID(int=value | int.from_bytes(os.urandom(8), "big") >> 2)
-
-
-def made_at(value: UUID) -> datetime:
-    """Return when a UUID of version 7 was made, to the millisecond, aware in UTC."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value.int >> 80)

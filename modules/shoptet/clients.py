@@ -92,11 +92,12 @@ class Answer:
 class ShoptetClient:
     """Calls to one shop over at most two kept connections; close it, or use it as a context manager.
 
-    Safe to share between threads.
+    Safe to share between threads: once the shop asked one of them for a pause, no other calls it either.
     """
 
     def __init__(self, *, base_url: str, token: str) -> None:
         self._base_url = base_url.rstrip("/")
+        self._pause: RateLimited | None = None
         self._http = httpx.Client(
             headers={"Shoptet-Private-API-Token": token, "Content-Type": "application/json"},
             timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
@@ -119,12 +120,18 @@ class ShoptetClient:
         with _unexpected_unless_readable():
             return domain.read_eshop(answer.data), answer.at
 
-    def order_page(self, *, window: domain.Window, page: int) -> domain.Page:
-        """Return a page of at most 50 orders whose last change lies in `window`; the order of rows is undefined."""
+    def order_page(self, *, window: domain.Window, page: int) -> domain.Page | None:
+        """Return a page of at most 50 orders whose last change lies in `window`; the order of rows is undefined.
+
+        None for a page after the last one, which some shops answer with 404: the list became shorter.
+        """
         query = {"changeTimeTo": domain.format_time(window.changed_to)}
         if window.changed_from:
             query["changeTimeFrom"] = domain.format_time(window.changed_from)
-        answer = self._existing("/api/orders", query | {"itemsPerPage": str(ORDERS_PER_PAGE), "page": str(page)})
+        ask = self._existing if page == 1 else self._get
+        answer = ask("/api/orders", query | {"itemsPerPage": str(ORDERS_PER_PAGE), "page": str(page)})
+        if answer.data is None:
+            return None
         with _unexpected_unless_readable():
             return domain.read_page(answer.data, rows="orders")
 
@@ -166,7 +173,11 @@ class ShoptetClient:
     def _page(
         self, path: str, query: Mapping[str, str], *, page: int, size: int, rows: str
     ) -> tuple[domain.Page, datetime]:
-        answer = self._existing(path, {**query, "itemsPerPage": str(size), "page": str(page)})
+        """Return a page, an empty one for one after the last, which some shops answer with 404."""
+        ask = self._existing if page == 1 else self._get
+        answer = ask(path, {**query, "itemsPerPage": str(size), "page": str(page)})
+        if answer.data is None:
+            return domain.Page((), page, 0, 0), answer.at
         with _unexpected_unless_readable():
             return domain.read_page(answer.data, rows=rows), answer.at
 
@@ -220,6 +231,8 @@ class ShoptetClient:
         return self._call_once(method, path, query, content)
 
     def _call_once(self, method: str, path: str, query: Mapping[str, str], content: Any) -> Answer:
+        if self._pause:
+            raise RateLimited(self._pause.retry_at)
         try:
             with self._http.stream(method, self._base_url + path, params=query, json=content) as response:
                 body = _body(response)
@@ -228,7 +241,11 @@ class ShoptetClient:
         except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text names hosts and errors, never a header
             raise _Busy(_("The shop cannot be reached: %s") % (error or type(error).__name__)) from None
         _keep_pace(response)
-        return Answer(_data(response, body), _shop_time(response))
+        try:
+            return Answer(_data(response, body), _shop_time(response))
+        except RateLimited as error:
+            self._pause = error
+            raise
 
 
 class _Busy(TemporaryShoptetError):

@@ -1,3 +1,4 @@
+import json
 import os
 import socket
 import subprocess
@@ -48,3 +49,15 @@ def test_a_token_that_begins_with_a_dash_is_still_a_token():
     command = product._shop(8091, token="-starts-so", surroundings=os.environ).command
 
     assert "--token=-starts-so" in command
+
+
+@pytest.mark.slow
+def test_steps_of_the_setup_stop_at_the_first_that_fails():
+    def run(*commands):
+        order = [sys.executable, "-m", "deploy.local.steps", json.dumps(commands)]
+        return subprocess.run(order, cwd=env.ROOT, capture_output=True, text=True, check=False)
+
+    done = run(["check"], ["shoptet_add_shop", "--tenant", "A", "--name", "A"], ["check"])
+
+    assert (done.returncode, done.stdout.count("no issues")) == (1, 1)
+    assert done.stderr == "shoptet_add_shop: Put the token into SHOPTET_TOKEN, or name a file with --token-file.\n"

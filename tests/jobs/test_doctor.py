@@ -100,7 +100,7 @@ def test_an_illness_of_the_ledger_is_found_and_repaired(well, fall_ill):
     assert found() == {}
 
 
-def test_something_else_in_a_lanes_place_is_dropped_and_the_lane_rung_anew(well):
+def test_something_else_in_a_lanes_place_is_put_aside_and_the_lane_rung_anew(well):
     if lanes.is_rabbitmq():
         pytest.skip("RabbitMQ has nothing but queues")
     job_id = note.send(word="x").message_id

@@ -1,9 +1,11 @@
+import time
 from collections import Counter
 from datetime import timedelta
 from io import StringIO
 from uuid import UUID, uuid4
 
 import pytest
+import time_machine
 from django.core.management import call_command
 from django.db.models import F
 from django.utils import timezone
@@ -12,12 +14,14 @@ from hypothesis import strategies as st
 
 from modules.jobs import services
 from modules.jobs.clients import Bell
+from modules.jobs.domain import Failure, Window
 from modules.jobs.engine import runner
-from modules.jobs.models import Job, Limit, LimitUse, Worker
+from modules.jobs.models import Job, LimitUse, Worker
 from modules.jobs.services import _gates
-from modules.jobs.services._bells import with_patience
 from modules.jobs.services._gates import Candidate
+from modules.jobs.services._turns import Turns
 from modules.kernel import clock
+from modules.kernel import ids as ids_of_this_process
 from tests.support import lanes
 from tests.support.actors import note, step, use
 
@@ -64,6 +68,8 @@ def test_a_bell_that_rang_before_the_pause_starts_nothing(worker):
 
     assert start(job_id) is None
     services.resume(kind="queue", value="default")
+    assert start(job_id) is None  # not before it has passed its gates again
+    services.dispatch()
     assert start(job_id) is not None
 
 
@@ -115,18 +121,48 @@ def test_ten_thousand_jobs_behind_a_full_gate_do_not_hide_the_one_behind_them(dj
     assert len(lane()) == 2
 
 
-def test_a_rate_spaces_starts_and_burns_no_attempt():
+def test_a_rate_holds_starts_back_and_burns_no_attempt(worker):
     services.set_limit(kind="actor", value="tests.note", rate_count=2, rate_seconds=3600)
-    for _ in range(4):
-        note.send(word="x")
-
+    ids = [note.send(word="x").message_id for _ in range(4)]
     services.dispatch()
-    at_once = len(lane())
-    LimitUse.objects.update(next_at=timezone.now() - timedelta(seconds=1))
+    at_once = lane()
+    services.succeed(start(ids[0]))
+    services.dispatch()
+    while_the_hour_lasts = lane()
+    assert set(Job.objects.values_list("attempt", "state")) == {(1, "succeeded"), (0, "queued")}
+
+    Job.objects.filter(id=ids[0]).update(started_at=F("started_at") - timedelta(hours=2))
+    LimitUse.objects.update(starts=[])
     services.dispatch()
 
-    assert (at_once, len(lane())) == (1, 2)
-    assert set(Job.objects.values_list("attempt", flat=True)) == {0}
+    assert (at_once, while_the_hour_lasts, lane()) == (ids[:2], ids[:2], ids[:3])
+
+
+def test_bells_that_wait_for_a_worker_use_a_rate_up_until_they_are_heard(worker):
+    services.set_limit(kind="actor", value="tests.note", rate_count=2, rate_seconds=1)
+    ids = [note.send(word="x").message_id for _ in range(4)]
+    services.dispatch()
+    time.sleep(1.1)
+    services.dispatch()
+    without_a_worker = lane()
+    for job_id in ids[:2]:
+        start(job_id)
+    services.dispatch()
+    just_after = lane()
+    time.sleep(1.1)
+    services.dispatch()
+
+    assert (without_a_worker, just_after, lane()) == (ids[:2], ids[:2], ids)
+
+
+def test_a_bell_that_leads_to_no_start_gives_its_place_in_the_rate_back():
+    services.set_limit(kind="actor", value="tests.note", rate_count=1, rate_seconds=3600)
+    ids = [note.send(word="x").message_id for _ in range(2)]
+    services.dispatch()
+    services.cancel([ids[0]])
+    services.dispatch()
+
+    assert lane() == ids
 
 
 def test_tenants_take_turns_however_many_jobs_one_of_them_sent(settings):
@@ -169,23 +205,23 @@ def candidates(count, *, age_seconds=0, priority=0):
 
 
 def test_a_job_that_others_overtake_gets_every_tenth_turn():
-    old = candidates(3, age_seconds=120, priority=9)
-    new = candidates(30)
+    old, new = candidates(3, age_seconds=120, priority=9), candidates(30)
 
-    line = with_patience([*new, *old], now=clock.now(), seconds=60)
+    line = Turns("q").arrange([*new, *old], old)
 
     assert [line.index(job) for job in old] == [9, 19, 29]
     assert len(line) == 33
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 300), st.integers(-5, 5)), max_size=40))
-def test_patience_loses_and_doubles_nobody(jobs):
-    found = [candidates(1, age_seconds=age, priority=priority)[0] for age, priority in jobs]
+@given(st.integers(0, 9), st.integers(0, 40), st.integers(0, 40), st.randoms())
+def test_turns_lose_and_double_nobody(since, size, patient_size, random):
+    jobs = candidates(size)
+    patient = random.sample(jobs, min(size, patient_size)) + candidates(2)
 
-    line = with_patience(found, now=clock.now(), seconds=60)
+    line = Turns("q", since).arrange(jobs, patient)
 
-    assert sorted(job.id for job in line) == sorted(job.id for job in found)
+    assert sorted(job.id for job in line) == sorted({job.id for job in [*jobs, *patient]})
 
 
 def test_a_job_whose_worker_died_runs_in_the_quarantine_pool_when_there_is_one(worker):
@@ -232,40 +268,59 @@ def test_crashed_jobs_pass_a_limit_one_by_one_and_a_lost_bell_holds_none_for_goo
     count=st.integers(1, 30),
     seconds=st.integers(1, 90),
     gaps=st.lists(st.floats(0, 40) | st.floats(0, 0.6), min_size=1, max_size=60),
+    heard=st.lists(st.integers(0, 5), min_size=60, max_size=60),
 )
-def test_no_window_of_a_rate_has_more_starts_than_it_says(count, seconds, gaps):
-    limit = Limit(pk=1, kind="queue", value="q", rate_count=count, rate_seconds=seconds)
-    gates, starts = _gates.Gates(clock.now(), paused=set(), limits={("queue", "q"): [limit]}), []
-    [job] = candidates(1)
-    for gap in gaps:
-        gates.now += timedelta(seconds=gap)
-        while gates.closed(job) is None:
-            gates.let_through(job)
-            starts.append(gates.now)
+def test_no_window_of_a_rate_has_more_starts_than_it_says(count, seconds, gaps, heard):
+    window, now, starts, number = Window(count, seconds), clock.now(), [], 0
+    for gap, most in zip(gaps, heard, strict=False):
+        now += timedelta(seconds=gap)
+        window.forget(now=now)
+        while window.room > 0:
+            number += 1
+            window.ring((str(number), 0))
+        for bell in sorted(window.bells)[:most]:
+            window.note_start(bell, started_at=now)
+            starts.append(now)
 
     windows = zip(starts, starts[count:], strict=False)
     assert all(later - first >= timedelta(seconds=seconds) for first, later in windows)
 
 
-def test_a_rate_is_used_by_three_fifths_at_least_however_short_it_is():
-    for count, seconds in ((1, 1), (10, 1), (100, 60)):
-        limit = Limit(pk=1, kind="queue", value="q", rate_count=count, rate_seconds=seconds)
-        gates = _gates.Gates(clock.now(), paused=set(), limits={("queue", "q"): [limit]})
-        [job], started = candidates(1), 0
-        for _ in range(40 * seconds):  # passes of half a second, as an idle dispatcher's are
-            gates.now += timedelta(seconds=0.5)
-            while gates.closed(job) is None:
-                gates.let_through(job)
-                started += 1
+@pytest.mark.parametrize(("count", "seconds", "least"), [(1, 1, 0.6), (10, 1, 0.6), (100, 60, 0.95), (1, 3600, 0.95)])
+def test_a_rate_is_used_up_however_short_it_is(count, seconds, least):
+    window, now, started = Window(count, seconds), clock.now(), 0
+    pause = 0.5 if seconds < 100 else 30
+    for _ in range(int(40 * seconds / pause)):  # passes as an idle dispatcher makes them, every job starts at once
+        now += timedelta(seconds=pause)
+        window.forget(now=now)
+        while window.room > 0:
+            window.note_start(("x", started), started_at=now)
+            started += 1
 
-        assert started >= count * 20 * 3 // 5
+    assert count * 40 * least <= started <= count * 40
+    assert len(window.starts) <= 101
+
+
+def test_a_window_says_when_the_next_start_may_be():
+    now = clock.now()
+    window = Window(2, 100)
+    free = window.opens_at(now=now)
+    for seconds_ago in (30, 10):
+        window.note_start(("x", seconds_ago), started_at=now - timedelta(seconds=seconds_ago))
+
+    wait = window.opens_at(now=now) - now
+    assert (free, timedelta(seconds=70) < wait <= timedelta(seconds=71)) == (now, True)
 
 
 def test_the_impatient_get_their_turns_where_there_is_room_for_one():
     old, new = candidates(1, age_seconds=120, priority=9), candidates(5)
-    firsts = [with_patience([*new, *old], now=clock.now(), seconds=60, turns_before=turn)[0] for turn in range(10)]
+    turns, firsts = Turns("q"), []
+    for _ in range(20):
+        first = turns.arrange([*new, *old], old)[:1]
+        turns.note(first, room=1)
+        firsts += first
 
-    assert firsts.count(old[0]) == 1
+    assert [number for number, job in enumerate(firsts) if job == old[0]] == [9, 19]
 
 
 def test_why_names_the_pause_who_made_it_and_what_ends_it():
@@ -307,3 +362,118 @@ def test_pause_and_resume_from_the_command_line():
         "queue low: was not paused",
         "tenant 7: was not paused",
     ]
+
+
+def test_a_paused_job_holds_no_place_that_others_could_use(worker):
+    services.set_limit(kind="tenant", value="7", max_running=1)
+    services.set_limit(kind="tenant", value="8", rate_count=1, rate_seconds=3600)
+    for tenant in (7, 8):
+        note.send_with_options(kwargs={"word": "paused"}, tenant_id=tenant)
+    services.dispatch()
+    pause("actor", "tests.note")
+    lanes.empty()  # whoever heard the bells started nothing
+    others = {step.send_with_options(kwargs={"steps": 1}, tenant_id=tenant).message_id for tenant in (7, 8)}
+    services.dispatch()
+    services.dispatch()
+
+    assert set(lane()) == others
+
+
+def test_a_job_that_is_resumed_passes_its_gates_again_though_its_old_bell_still_waits(worker):
+    services.set_limit(kind="tenant", value="7", max_running=1)
+    first = note.send_with_options(kwargs={"word": "x"}, tenant_id=7).message_id
+    services.dispatch()
+    pause("actor", "tests.note")
+    second = step.send_with_options(kwargs={"steps": 1}, tenant_id=7).message_id
+    services.dispatch()
+    services.resume(kind="actor", value="tests.note")
+    services.dispatch()
+
+    assert lane() == [first, second]
+    assert (start(second) is not None, start(first)) == (True, None)
+
+
+def test_a_waiting_job_that_is_taken_over_stands_behind_its_new_gates(worker):
+    services.set_limit(kind="resource", value="shop:2", max_running=1)
+    use.send(shop_id=2)
+    services.dispatch()
+    options = {"unique_key": "k", "on_conflict": "replace"}
+    job_id = use.send_with_options(kwargs={"shop_id": 1}, **options).message_id
+    use.send_with_options(kwargs={"shop_id": 2}, **options)
+    services.dispatch()
+
+    assert Job.objects.get(id=job_id).resource == "shop:2"
+    assert start(job_id) is None
+
+
+def test_queues_that_share_a_limit_take_turns(worker):
+    services.set_limit(kind="resource", value="shop:1", max_running=1)
+    for queue in ("default", "low"):
+        for _ in range(5):
+            use.send_with_options(kwargs={"shop_id": 1}, queue=queue)
+    served = []
+    for _ in range(6):
+        services.dispatch()
+        job = Job.objects.get(state="queued", dispatched_at__isnull=False)
+        services.succeed(start(job.id))
+        served.append(job.queue)
+
+    assert Counter(served) == {"default": 3, "low": 3}
+
+
+def test_a_flood_of_better_priority_does_not_hide_who_has_waited_for_a_minute(settings):
+    settings.JOBS = {**settings.JOBS, "LANE_LENGTH": 5}
+    old = note.send_with_options(kwargs={"word": "old"}, priority=9).message_id
+    Job.objects.update(run_at=F("run_at") - timedelta(minutes=2))
+    services.enqueue_many([services.JobRequest(actor="tests.note", kwargs={"word": "x"}, priority=0)] * 200)
+    Job.objects.update(dispatched_at=None)
+    rung = []
+    for _ in range(2):
+        lanes.empty()
+        services.dispatch()
+        rung += lane()
+
+    assert (len(rung), rung.index(old)) == (10, 9)
+
+
+@pytest.mark.parametrize("ahead", [-3600, 3600], ids=["behind", "ahead"])
+def test_a_host_whose_clock_is_wrong_decides_as_any_other(worker, ahead, monkeypatch):
+    monkeypatch.setattr(ids_of_this_process, "_last", 0)  # that clock's ids end with the test
+    services.set_limit(kind="actor", value="tests.note", rate_count=1, rate_seconds=60)
+    Worker.objects.update(queues=["default"])
+    ids = [note.send(word="x").message_id for _ in range(2)]
+    services.dispatch()  # by a host with the right time
+    with time_machine.travel(clock.now() + timedelta(seconds=ahead)):
+        early = services.dispatch()
+        running = start(ids[0])
+        delayed = step.send_with_options(kwargs={"steps": 1}, delay=timedelta(minutes=10)).message_id
+        services.dispatch()
+        services.retry(running, Failure("E", "m"), delay=timedelta(minutes=10), outcome="failed")
+        late = services.dispatch()
+        stale = step.send_with_options(kwargs={"steps": 2}, priority=9).message_id
+
+    assert (early.rung, early.rescued, late.promoted, late.rung) == (0, 0, 0, 0)
+    assert lane() == [ids[0], stale]
+    waits = {row.id: row.run_at - clock.now() for row in Job.objects.filter(state__in=["scheduled", "retrying"])}
+    assert all(timedelta(minutes=9) < wait <= timedelta(minutes=10) for wait in waits.values())
+    assert sorted(map(str, waits)) == sorted([ids[0], delayed])
+
+
+def test_by_hand_nobody_waits_before_a_pause(drain):
+    held = note.send(word="held").message_id
+    step.send(steps=1)
+    pause("actor", "tests.note")
+
+    assert drain() == 1
+    assert Job.objects.get(state="queued").id == UUID(held)
+
+
+def test_by_hand_nobody_passes_a_limit(drain):
+    services.set_limit(kind="actor", value="tests.note", rate_count=2, rate_seconds=3600)
+    for _ in range(3):
+        note.send(word="x")
+    step.send_with_options(kwargs={"steps": 1}, priority=9)
+
+    assert drain() == 3
+    assert drain() == 0
+    assert list(Job.objects.filter(state="queued").values_list("actor", flat=True)) == ["tests.note"]

@@ -3,6 +3,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection
+from django.utils import timezone
 
 from modules.jobs import domain, services
 from modules.jobs.clients import Bell
@@ -22,6 +23,7 @@ def claimed(worker):
 
 
 def claim(job):
+    Job.objects.filter(id=job.id, dispatched_at=None).update(dispatched_at=timezone.now())  # its bell rings
     bell = Bell(job.id, job.fence, job.actor, job.queue)
     return services.claim(bell, worker_id=runner.worker_id, time_limit=timedelta(minutes=1))
 

@@ -6,6 +6,7 @@ import logging
 import dramatiq
 import pytest
 from django.db import connection
+from django.db.models import F
 from dramatiq import Middleware, Worker
 
 from modules.jobs.engine import WorkerLife
@@ -116,7 +117,7 @@ def test_malformed_messages_are_dropped_and_the_beat_between_them_is_heard(heard
 
 def test_a_bell_that_names_another_actor_runs_the_jobs_own(heard, effects):
     message = note.send_with_options(kwargs={"word": "mine"}, delay=60_000)
-    Job.objects.update(state="queued", run_at=Job.objects.get().created_at)
+    Job.objects.update(state="queued", run_at=F("created_at"), dispatched_at=F("created_at"))
     lanes.put(f"{message.message_id}:0:tests.fail".encode())
 
     wait_until(lambda: Job.objects.get().state == "succeeded", seconds=20)

@@ -180,6 +180,8 @@ class Ledger(RuleBasedStateMachine):
         worker_id = pick(self.workers, worker)
         job = self.jobs.get(job_id)
         may_start = job is not None and job.state == "queued" and job.fence == fence and not self.is_paused(job)
+        # A job that nobody has rung for since it was queued has its gates still before it: an old bell is no pass.
+        may_start = may_start and Job.objects.filter(id=job_id, dispatched_at__isnull=False).exists()
 
         start = services.claim(Bell(job_id, fence, "", ""), worker_id=worker_id, time_limit=timedelta(minutes=5))
 

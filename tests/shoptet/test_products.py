@@ -362,3 +362,13 @@ def test_a_shop_is_filled_from_a_master_of_its_own_tenant_alone(alice, shop, tar
 
     target.refresh_from_db()
     assert target.storefront is None
+
+
+def test_a_page_that_is_gone_by_the_time_it_is_asked_for_is_no_error(simulated, sync):
+    fill(simulated, 45)
+    fault = simulated.inject(FaultKind.NOT_FOUND, path="/api/products", query={"page": "3"})
+
+    entry = sync()
+
+    assert (fault.struck, entry.status, entry.created) == (1, "completed", 45)
+    assert_copied(simulated)

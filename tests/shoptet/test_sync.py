@@ -5,6 +5,7 @@ import random
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -57,6 +58,11 @@ def detail_requests(simulated, *, after=0):
     ]
 
 
+def list_pages(simulated, *, after):
+    asked = [r for r in simulated.requests(after=after) if r.path == "/api/orders"]
+    return [int(parse_qs(r.query)["page"][0]) for r in asked]
+
+
 def position():
     return SyncCursor.objects.get().position_at
 
@@ -72,7 +78,7 @@ def test_a_first_sync_copies_the_whole_shop_and_says_so(simulated, sync):
     counts = (entry.listed, entry.fetched, entry.created, entry.updated, entry.unchanged, entry.deleted, entry.parked)
     assert counts == (120, 120, 120, 0, 0, 0, 0)
     assert (entry.status, entry.error, entry.window_from, entry.window_to) == ("completed", "", None, YESTERDAY)
-    assert [step[:2] for step in seen] == [(50, 120), (100, 120), (120, 120)]
+    assert [step[:2] for step in seen] == [(0, 120), (50, 120), (120, 120)]
     assert position() == YESTERDAY
 
 
@@ -489,12 +495,12 @@ def test_a_run_killed_half_way_keeps_its_pages_and_the_next_one_fetches_the_rest
     simulated.advance(60)
     with pytest.raises(Killed):
         sync(report=kill_after_pages(2))
-    assert (Order.objects.count(), position()) == (100, None)
+    assert (Order.objects.count(), position()) == (50, None)
     calls = len(simulated.requests())
 
     sync()
 
-    assert len(detail_requests(simulated, after=calls)) == 20
+    assert len(detail_requests(simulated, after=calls)) == 70
     assert_copied(simulated)
 
 
@@ -570,11 +576,12 @@ def test_two_runs_at_once_are_one(simulated, sync):
 
 
 def test_a_run_that_lost_its_hold_writes_neither_page_nor_cursor_nor_log(simulated, sync):
-    for _ in range(60):
+    for _ in range(120):
         simulated.create_order()
 
-    def steal(*_):
-        SyncCursor.objects.update(fence=99, holder="thief")
+    def steal(done, *_):
+        if done:
+            SyncCursor.objects.update(fence=99, holder="thief")
 
     with pytest.raises(services.CursorLost):
         sync(report=steal)
@@ -595,6 +602,38 @@ def test_a_run_stops_after_its_share_and_the_next_goes_on_in_the_same_entry(simu
 
     assert SnapshotExecution.objects.get().created == 60
     assert_copied(simulated)
+
+
+def test_a_run_that_goes_on_reads_on_where_the_one_before_it_paused(simulated, sync):
+    for _ in range(220):
+        simulated.create_order()
+    simulated.advance(60)
+    with pytest.raises(services.SyncPaused):
+        sync(most_details=100)
+    asked = len(simulated.requests())
+
+    with pytest.raises(services.SyncPaused):
+        sync(most_details=100)
+
+    assert list_pages(simulated, after=asked) == [2, 3, 4]
+    sync()
+    assert list_pages(simulated, after=asked) == [2, 3, 4, 4, 5, 1, 2, 3, 4, 5]
+    assert_copied(simulated)
+
+
+def test_a_list_that_became_shorter_since_the_pause_is_read_from_its_start(alice):
+    with SimulatedShop(options=Options(missing_page_is_404=True)) as strict:
+        codes = [strict.create_order() for _ in range(160)]
+        shop = services.add_shop(tenant_id=alice.pk, name="Strict", base_url=strict.url, token=strict.token)
+        run = {"shop_id": shop.pk, "holder": "test", "report": lambda *_: None}
+        with pytest.raises(services.SyncPaused):
+            services.fetch_new_orders(**run, most_details=150)
+        for code in codes[10:]:
+            strict.delete_order(code)
+
+        assert services.fetch_new_orders(**run).status == "completed"
+
+        assert list_pages(strict, after=0) == [1, 2, 3, 3, 1]
 
 
 def test_an_entry_that_a_dead_run_left_open_is_gone_on_with(simulated, sync):

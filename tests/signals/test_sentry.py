@@ -9,7 +9,7 @@ from django.utils import timezone
 from sentry_sdk.transport import Transport
 
 from config.sentry import start_reports
-from modules.jobs import selectors, services
+from modules.jobs import services
 from modules.jobs.engine import actor, runner
 from modules.jobs.models import Job, Worker
 from tests.support.actors import fail, note, snooze, step
@@ -156,7 +156,7 @@ def test_a_job_that_hung_past_its_deadline_is_reported_when_it_has_no_attempt_le
 
 
 def claim():
-    return services.claim(selectors.next_bell(), worker_id=runner.worker_id, time_limit=timedelta(hours=1))
+    return services.claim(services.next_bell(), worker_id=runner.worker_id, time_limit=timedelta(hours=1))
 
 
 def test_without_an_address_nothing_is_started():

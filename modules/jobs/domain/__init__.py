@@ -31,6 +31,7 @@ from modules.jobs.domain.life import (
     allowed_steps,
     running_job,
 )
+from modules.jobs.domain.rates import Window
 from modules.jobs.domain.replays import MOST_IN_FLIGHT, RAMP, may_release, step_of
 from modules.jobs.domain.retries import (
     Backoff,
@@ -120,6 +121,7 @@ __all__ = [
     "TableBackoff",
     "Tally",
     "Timetable",
+    "Window",
     "allowed_steps",
     "batch_state",
     "check_times",

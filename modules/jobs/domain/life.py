@@ -126,15 +126,16 @@ REPLAY = Move(
 _TAKES_OVER = """arguments = batch.new_arguments, queue = batch.new_queue, priority = batch.new_priority,
     max_attempts = batch.new_max_attempts, tags = batch.new_tags, resource = batch.new_resource,
     chain = batch.new_chain, unique_expires_at = clock_timestamp() + make_interval(secs => batch.unique_seconds),
-    run_at = coalesce(batch.due_at, clock_timestamp()), attempt = 0, checkpoint = NULL,
-    progress_done = NULL, progress_total = NULL, progress_message = '',
+    run_at = coalesce(batch.due_at, clock_timestamp() + make_interval(secs => coalesce(batch.delay_seconds, 0))),
+    attempt = 0, checkpoint = NULL, progress_done = NULL, progress_total = NULL, progress_message = '',
     error_type = '', error_message = '', fingerprint = ''"""
 REPLACE = Move(
     name="replaced",
     sources=(State.SCHEDULED, State.QUEUED, State.RETRYING),
     target=State.QUEUED,
     assignments=f"""{_TAKES_OVER}, dispatched_at = CASE WHEN batch.rings AND crashes = 0 THEN clock_timestamp()
-        WHEN state = 'queued' THEN dispatched_at END""",
+        WHEN state = 'queued' AND queue = batch.new_queue AND resource = batch.new_resource
+            THEN dispatched_at END""",  # behind another gate it has to wait for its turn anew
 )
 POSTPONE = Move(
     name="postponed",

@@ -85,6 +85,9 @@ class LedgerRabbitBroker(LedgerBroker):
         """Drop all bells and messages of a queue; the ledger rings again for what still waits."""
         self._link.ask(partial(_purge, queues=[queue_name]), seconds=PLAIN_SECONDS)
 
+    def mend_lane(self, queue: str) -> None:
+        """Do nothing: a queue of RabbitMQ is declared as what it is, and nothing else can have its name."""
+
     def flush_all(self) -> None:
         """Drop all bells and messages; the ledger rings again for what still waits."""
         self._link.ask(partial(_purge, queues=sorted(self.queues)), seconds=PLAIN_SECONDS)

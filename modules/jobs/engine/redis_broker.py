@@ -1,5 +1,6 @@
 """The ledger's bells in Redis: a list for each queue, and a consumer that wakes at once."""
 
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
@@ -11,13 +12,20 @@ from dramatiq.errors import ConnectionClosed
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from modules.jobs.clients import Bell
+from modules.jobs.clients import Bell, is_wrong_type
 from modules.jobs.engine.broker import RING_TIMEOUT, LedgerBroker, as_entry, is_bell
+
+log = logging.getLogger("backroom.jobs")
 
 HEARTBEAT_TIMEOUT = 30_000  # milliseconds; only tidies Redis, jobs of dead workers are the ledger's business
 MAINTENANCE_CHANCE = 50_000  # of a million commands
 SHORTEST_REST_SECONDS, LONGEST_REST_SECONDS = 0.001, 0.05  # of a consumer whose threads are all busy
 PLAIN_EVERY_SECONDS = 1.0  # how often a consumer looks for messages of plain Dramatiq actors
+# Looked at and moved in one step: a moment later it may be a lane again, mended by another process.
+_PUT_ASIDE = """local kind = redis.call('TYPE', KEYS[1]).ok
+if kind == 'list' or kind == 'none' then return 0 end
+redis.call('RENAME', KEYS[1], KEYS[2])
+return 1"""
 PLAIN_ID = "redis_message_id"  # the option by which Dramatiq acknowledges a plain message
 
 
@@ -54,7 +62,14 @@ class LedgerRedisBroker(LedgerBroker, RedisBroker):
         pipeline = self.bell_client.pipeline(transaction=False)
         for queue, entries in by_queue.items():
             pipeline.rpush(self.lane_name(queue), *entries)
-        return dict(zip(by_queue, pipeline.execute(), strict=True))
+        lengths = dict(zip(by_queue, pipeline.execute(raise_on_error=False), strict=True))
+        for queue, answer in lengths.items():
+            if isinstance(answer, redis.ResponseError) and is_wrong_type(answer):
+                self.mend_lane(queue)
+                lengths[queue] = self.bell_client.rpush(self.lane_name(queue), *by_queue[queue])
+            elif isinstance(answer, Exception):
+                raise answer
+        return lengths
 
     def lane(self, queue: str) -> list[str]:
         """Return the keys of the bells that wait in a queue's lane."""
@@ -65,6 +80,12 @@ class LedgerRedisBroker(LedgerBroker, RedisBroker):
         """Drop all bells and messages of a queue; the ledger rings again for what still waits."""
         self.bell_client.delete(self.lane_name(queue_name))
         super().flush(queue_name)
+
+    def mend_lane(self, queue: str) -> None:
+        """Put aside what somebody keeps under a lane's name: nobody's data is deleted, and the lane is a lane again."""
+        lane = self.lane_name(queue)
+        if self.bell_client.eval(_PUT_ASIDE, 2, lane, f"{lane}.found"):
+            log.error("the lane of %s was none: what was found under its name is now %s.found", queue, lane)
 
     def lane_name(self, queue: str) -> str:
         """Return the key of the Redis list that holds a queue's bells."""
@@ -125,6 +146,15 @@ class BellConsumer(_RedisConsumer):
             time.sleep(self._rest)
             return []
         self._rest = SHORTEST_REST_SECONDS
+        try:
+            return self._take(room)
+        except redis.ResponseError as error:
+            if not is_wrong_type(error):
+                raise
+            self.broker.mend_lane(self.queue_name)
+            return []
+
+    def _take(self, room: int) -> list[bytes]:
         client = self.broker.client
         if found := cast("list[bytes] | None", client.lpop(self._lane, room)):
             return found

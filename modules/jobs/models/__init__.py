@@ -12,6 +12,7 @@ from modules.jobs.models._ledger import (
     Limit,
     LimitUse,
     Pause,
+    QueueTurn,
     ScheduleFiring,
     Worker,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "Limit",
     "LimitUse",
     "Pause",
+    "QueueTurn",
     "Replay",
     "ReplayedJob",
     "RunMinute",

@@ -466,11 +466,17 @@ class Limit(Gate):
 
 
 class LimitUse(models.Model):
-    """When the next start behind a rate limit is due, one row for each thing that it limits."""
+    """What a rate limit remembers of one thing that it limits: lately started, and rung for and not yet started.
+
+    `starts` has pairs of a time (microseconds since 1970) and how many started until then, `bells` pairs of a
+    job's id and its number of starts when it was rung for.
+    """
 
     limit = models.ForeignKey(Limit, models.CASCADE, related_name="uses", verbose_name=_("limit"))
     value = models.CharField(_("which"), max_length=200)
     next_at = models.DateTimeField(_("next start"))
+    starts = models.JSONField(default=list, db_default=[])
+    bells = models.JSONField(default=list, db_default=[])
 
     class Meta:
         verbose_name = _("use of a limit")
@@ -479,6 +485,21 @@ class LimitUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.limit_id} {self.value}"
+
+
+class QueueTurn(models.Model):
+    """Whose turn it is in a queue where more waits than has room: what a dispatcher's pass leaves to the next."""
+
+    queue = models.CharField(max_length=100, unique=True)
+    since_patience = models.SmallIntegerField(default=0, help_text="Turns since one was given for patience.")
+    last_tenants = models.JSONField(default=dict, help_text="Who had the last turn, by priority; 0 is nobody.")
+    served_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.queue
 
 
 class FailedJob(Job):

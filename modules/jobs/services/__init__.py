@@ -4,6 +4,7 @@ from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notif
 from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
 from modules.jobs.services._batches import OpenBatch, batch, cancel_batch, prune_batches, settle_batches
 from modules.jobs.services._bells import QUARANTINE
+from modules.jobs.services._by_hand import next_bell
 from modules.jobs.services._changes import CHANGEABLE, CannotChange, change_arguments
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
 from modules.jobs.services._dispatch import Pass, dispatch
@@ -111,6 +112,7 @@ __all__ = [
     "may_go_on",
     "monitor_queues",
     "move",
+    "next_bell",
     "note_tick",
     "notify",
     "pause",

@@ -10,9 +10,9 @@ from modules.jobs import clients, domain
 from modules.jobs.domain import CrashedTooOften, Failure, Outcome
 from modules.jobs.services._batches import settle_batches
 from modules.jobs.services._bells import choose_bells
+from modules.jobs.services._gates import LOCK
 from modules.jobs.services._ledger import Ending, move
 
-LOCK = 0x6261636B  # one dispatcher at a time; the lock ends with the transaction, so poolers may sit between
 CHUNK = 500  # jobs one statement moves at most
 
 

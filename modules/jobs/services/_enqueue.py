@@ -102,15 +102,17 @@ _INSERT = """
         max_attempts, unique_key, unique_until, unique_expires_at, cause_id, tags, resource, batch_id, chain,
         attempt, crashes, fence, progress_message, error_type, error_message, fingerprint)
     SELECT id, tenant_id, actor, queue, priority, arguments,
-        CASE WHEN run_at > clock_timestamp() THEN 'scheduled' ELSE 'queued' END,
-        coalesce(run_at, clock_timestamp()), CASE WHEN rings THEN clock_timestamp() END, clock_timestamp(),
+        CASE WHEN due_at > clock_timestamp() THEN 'scheduled' ELSE 'queued' END,
+        coalesce(due_at, clock_timestamp()), CASE WHEN rings THEN clock_timestamp() END, clock_timestamp(),
         max_attempts, unique_key, unique_until, clock_timestamp() + make_interval(secs => unique_seconds),
         cause_id, tags, resource, batch_id, chain,
         0, 0, 0, '', '', '', ''
     FROM jsonb_to_recordset(%s::jsonb) AS request(id uuid, tenant_id bigint, actor text, queue text,
-        priority smallint, arguments jsonb, run_at timestamptz, rings boolean, max_attempts smallint,
-        unique_key text, unique_until text, unique_seconds double precision, cause_id uuid, tags text[],
-        resource text, batch_id uuid, chain jsonb)
+        priority smallint, arguments jsonb, run_at timestamptz, delay_seconds double precision, rings boolean,
+        max_attempts smallint, unique_key text, unique_until text, unique_seconds double precision, cause_id uuid,
+        tags text[], resource text, batch_id uuid, chain jsonb)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(run_at, clock_timestamp() + make_interval(secs => delay_seconds)) AS due_at) AS due
     ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
     RETURNING id"""
 
@@ -140,9 +142,13 @@ def _take_over(rows: list[Row]) -> dict[str, UUID]:
     """Give waiting holders of the same actor and tenant what the rows say; return those jobs by their keys."""
     newest = {row["unique_key"]: row for row in rows}  # of two with one key the later one counts
     return {
-        **_take_over_by(domain.REPLACE, [row for row in newest.values() if row["run_at"] is None]),
-        **_take_over_by(domain.POSTPONE, [row for row in newest.values() if row["run_at"]]),
+        **_take_over_by(domain.REPLACE, [row for row in newest.values() if not _is_later(row)]),
+        **_take_over_by(domain.POSTPONE, [row for row in newest.values() if _is_later(row)]),
     }
+
+
+def _is_later(row: Row) -> bool:
+    return row["run_at"] is not None or row["delay_seconds"] is not None
 
 
 def _take_over_by(kind: domain.Move, rows: list[Row]) -> dict[str, UUID]:
@@ -179,11 +185,12 @@ _NEW = {
     "new_chain": "chain",
     "unique_seconds": "unique_seconds",
     "due_at": "run_at",
+    "delay_seconds": "delay_seconds",
     "rings": "rings",
 }
 _NEW_RECORD = """new_key text, new_actor text, owner bigint, new_queue text, new_priority smallint,
     new_arguments jsonb, new_max_attempts smallint, new_tags text[], new_resource text, new_chain jsonb,
-    unique_seconds double precision, due_at timestamptz, rings boolean"""
+    unique_seconds double precision, due_at timestamptz, delay_seconds double precision, rings boolean"""
 
 
 def _holders(cursor: Any, keys: list[str]) -> dict[str, tuple[UUID, str, int | None]]:

@@ -4,24 +4,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import connection
 
 from modules.jobs.domain import State
-from modules.jobs.models import Limit, LimitUse, Pause
+from modules.jobs.models import Limit, Pause
+from modules.jobs.selectors import PAUSED
+from modules.jobs.services._rates import Windows
 
 SNAPSHOT_SECONDS = 1.0  # how old the sender's view of the gates may be
-SLACK = timedelta(seconds=1)  # starts that a slow pass left unused may be made up for so long, or half the limit's time
-
-# A bell may have been rung just before its gate was closed: whoever hears it asks again.
-PAUSED = """EXISTS (SELECT 1 FROM jobs_pause pause WHERE (pause.kind, pause.value) IN (
-    ('queue', jobs_job.queue), ('actor', jobs_job.actor),
-    ('tenant', jobs_job.tenant_id::text), ('resource', jobs_job.resource)))"""
+LOCK = 0x6261636B  # one lets jobs through at a time; it ends with the transaction, so poolers may sit between
 
 Key = tuple[str, str]
 """A gate: its kind and its value, like ("queue", "low")."""
+
+Closed = dict[str, list[str]]
+"""Values of gates that nobody passes now, by kind in the plural: the parameters of a query for the others."""
 
 
 @dataclass(frozen=True)
@@ -51,31 +51,37 @@ class Gates:
     """The gates as they are now, and what this pass has let through."""
 
     now: datetime
+    """By PostgreSQL's clock, because hosts' clocks differ."""
     paused: set[Key]
     limits: dict[Key, list[Limit]]
+    windows: Windows
     in_flight: Counter[Key] = field(default_factory=Counter)
-    next_at: dict[tuple[int, str], datetime] = field(default_factory=dict)
-    used: set[tuple[int, str]] = field(default_factory=set)
 
     def closed(self, job: Candidate) -> Key | None:
         """Return the first gate that holds the job back, or None."""
         return next((key for key in job.gates() if self.is_shut(key)), None)
-
-    def is_paused(self, job: Candidate) -> bool:
-        """Return whether somebody stopped what the job is, whoever it is for, or what it uses."""
-        return any(key in self.paused for key in job.gates())
 
     def let_through(self, job: Candidate) -> None:
         """Count a job that gets its bell."""
         for key in job.gates():
             self.in_flight[key] += 1
             for limit in self._limits_of(key):
-                if limit.rate_count and limit.rate_seconds:
-                    self._use(limit, key[1])
+                if limit.rate_count:
+                    self.windows.ring(limit, key[1], bell=(str(job.id), job.fence))
 
     def is_shut(self, key: Key) -> bool:
         """Return whether a gate is paused or used up."""
         return key in self.paused or any(self._is_full(limit, key) for limit in self._limits_of(key))
+
+    def known_shut(self) -> "Closed":
+        """Return the gates that are known to be shut before anybody tries them."""
+        kinds = {limit.pk: limit.kind for limits in self.limits.values() for limit in limits}
+        known = {*self.paused, *self.in_flight, *((kinds[pk], value) for pk, value in self.windows.uses())}
+        shut: Closed = {"queues": [], "actors": [], "tenants": [], "resources": []}
+        for kind, value in known:
+            if self.is_shut((kind, value)):
+                shut[f"{kind}s"].append(value)
+        return shut
 
     def _limits_of(self, key: Key) -> list[Limit]:
         return [*self.limits.get(key, ()), *self.limits.get((key[0], "*"), ())]
@@ -83,50 +89,32 @@ class Gates:
     def _is_full(self, limit: Limit, key: Key) -> bool:
         if limit.max_running is not None and self.in_flight[key] >= limit.max_running:
             return True
-        return limit.rate_count is not None and self.next_at.get((limit.pk, key[1]), self.now) > self.now
-
-    def _use(self, limit: Limit, value: str) -> None:
-        span = timedelta(seconds=limit.rate_seconds or 0)
-        slack = min(SLACK, span / 2)
-        # What is made up must fit into the limit, too: never more than so many in any span, a few less on average.
-        step = (span + slack) / (limit.rate_count or 1)
-        due = self.next_at.get((limit.pk, value), self.now)
-        self.next_at[limit.pk, value] = max(due, self.now - slack) + step
-        self.used.add((limit.pk, value))
+        return bool(limit.rate_count) and self.windows.room(limit, key[1]) <= 0
 
 
-def read_gates(*, now: datetime) -> Gates:
-    """Return the gates; two small queries, and two more where there are limits."""
-    gates = Gates(now, paused=set(Pause.objects.values_list("kind", "value")), limits={})
-    for limit in Limit.objects.all():
+def read_gates() -> Gates:
+    """Return the gates; two small queries, one more where there are limits, and two where they have rates."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp(), kind, value FROM (SELECT) AS once LEFT JOIN jobs_pause ON TRUE")
+        rows = cursor.fetchall()
+    now, limits = rows[0][0], list(Limit.objects.all())
+    paused = {(kind, value) for _, kind, value in rows if kind}
+    gates = Gates(now, paused=paused, limits={}, windows=Windows(limits, now=now))
+    for limit in limits:
         gates.limits.setdefault((limit.kind, limit.value), []).append(limit)
-    if gates.limits:
+    if limits:
         gates.in_flight = _count_in_flight()
-        uses = LimitUse.objects.values_list("limit_id", "value", "next_at")
-        gates.next_at = {(limit_id, value): next_at for limit_id, value, next_at in uses}
     return gates
 
 
-def save_uses(gates: Gates) -> None:
-    """Keep when each rate limit's next start is due; part of the pass's transaction."""
-    LimitUse.objects.bulk_create(
-        [
-            LimitUse(limit_id=limit_id, value=value, next_at=gates.next_at[limit_id, value])
-            for limit_id, value in gates.used
-        ],
-        update_conflicts=True,
-        unique_fields=["limit", "value"],
-        update_fields=["next_at"],
-    )
-
-
 def _count_in_flight() -> Counter[Key]:
-    """Count the jobs that run or have their bell rung, by every gate they passed."""
+    """Count the jobs that run or have their bell rung, by every gate they passed; who is paused cannot start."""
     counts: Counter[Key] = Counter()
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT queue, actor, tenant_id, resource, count(*) FROM jobs_job
-            WHERE state = '{State.RUNNING}' OR (state = '{State.QUEUED}' AND dispatched_at IS NOT NULL)
+            WHERE state = '{State.RUNNING}'
+                OR (state = '{State.QUEUED}' AND dispatched_at IS NOT NULL AND NOT {PAUSED})
             GROUP BY queue, actor, tenant_id, resource"""
         )
         for queue, actor, tenant_id, resource, count in cursor.fetchall():
@@ -135,16 +123,14 @@ def _count_in_flight() -> Counter[Key]:
     return counts
 
 
-def choose(
-    candidates: Callable[[dict[str, list[str]]], Iterable[Candidate]], *, gates: Gates, room: int
-) -> list[Candidate]:
+def choose(candidates: Callable[[Closed], Iterable[Candidate]], *, gates: Gates, room: int) -> list[Candidate]:
     """Return at most `room` jobs that may have their bell, and count them.
 
     `candidates` returns the next jobs in turn, without those behind the gates named in its argument: a
     full gate is asked about once, not once for each of the ten thousand jobs that stand behind it.
     """
     chosen: dict[Any, Candidate] = {}
-    closed: dict[str, list[str]] = {"actor": [], "tenant": [], "resource": []}
+    closed = gates.known_shut()
     while len(chosen) < room:
         shut_before = sum(map(len, closed.values()))
         for job in candidates(closed):
@@ -153,10 +139,8 @@ def choose(
             if (key := gates.closed(job)) is None:
                 gates.let_through(job)
                 chosen[job.id] = job
-            elif key[0] == "queue":
-                return list(chosen.values())
-            elif key[1] not in closed[key[0]]:
-                closed[key[0]].append(key[1])
+            elif key[1] not in closed[f"{key[0]}s"]:
+                closed[f"{key[0]}s"].append(key[1])
         if sum(map(len, closed.values())) == shut_before:
             break
     return list(chosen.values())

@@ -13,7 +13,6 @@ from modules.jobs import clients
 from modules.jobs.domain import running_job
 from modules.jobs.registry import ActorSpec, InvalidArguments, get_spec
 from modules.jobs.services._gates import Candidate, is_gated
-from modules.kernel import clock
 from modules.kernel.ids import uuid7
 
 MAX_LINKS = 100  # of a chain: each job carries those after it
@@ -97,8 +96,9 @@ def row_of(stored: Stored, *, links: Sequence[Stored] = (), batch_id: UUID | Non
 
 
 def _live(stored: Stored, *, links: Sequence[Stored], batch_id: UUID | None, cause_id: UUID | None) -> Row:
-    delay = stored.get("delay_seconds")
-    run_at = stored.get("run_at") or (delay and (clock.now() + timedelta(seconds=delay)).isoformat())
+    run_at = stored.get("run_at")
+    # PostgreSQL adds the delay to its own time: the clock of this host decides nothing.
+    delay = None if run_at else stored.get("delay_seconds")
     return {
         "id": str(uuid7()),
         "actor": stored["actor"],
@@ -106,7 +106,8 @@ def _live(stored: Stored, *, links: Sequence[Stored], batch_id: UUID | None, cau
         "arguments": stored["arguments"],
         "priority": stored["priority"],
         "run_at": run_at,
-        "rings": run_at is None and _may_ring(stored),
+        "delay_seconds": delay,
+        "rings": run_at is None and delay is None and _may_ring(stored),
         "max_attempts": stored["max_attempts"],
         "unique_until": stored["unique_until"],
         "tenant_id": stored["tenant_id"],

@@ -12,8 +12,8 @@ from django.db import connection, transaction
 from modules.jobs import domain
 from modules.jobs.clients import Bell
 from modules.jobs.domain import ALIVE, Failure, Outcome, RunningJob, State
+from modules.jobs.selectors import PAUSED
 from modules.jobs.services._enqueue import insert
-from modules.jobs.services._gates import PAUSED
 from modules.jobs.services._ledger import Ending, MovedJob, move, move_back, move_batch
 from modules.jobs.services._members import hold_open
 from modules.jobs.services._requests import Row, row_of
@@ -64,9 +64,11 @@ def claim_many(claims: Sequence[Claim]) -> list[RunningJob | None]:
         }
         for claim in claims
     ]
+    # A bell may have rung just before its gate was closed, and a job that is not rung for has still to pass its gates.
+    unless = f"(dispatched_at IS NULL OR {PAUSED})"
     # What the job does is written after its claim, so that a crash which takes the claim takes that, too.
     kept = ("arguments", "checkpoint", "chain")
-    moved = move_batch(domain.CLAIM, batch, unless=PAUSED, returning=kept, is_lasting=False)
+    moved = move_batch(domain.CLAIM, batch, unless=unless, returning=kept, is_lasting=False)
     started = {job.id: job for job in moved}
     # Popped, because a bell that is here twice starts one run.
     return [_running(job) if (job := started.pop(claim.bell.job_id, None)) else None for claim in claims]

@@ -8,12 +8,11 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from modules.jobs import clients
-from modules.jobs.clients import BrokerDown
+from modules.jobs.clients import BrokerDown, LaneBroken
 from modules.jobs.domain import ENDED, WAITING, State
 from modules.jobs.models import Job, Pause
 from modules.jobs.services._bells import QUARANTINE
 from modules.jobs.services._gates import Candidate, Gates, Key, read_gates
-from modules.kernel import clock
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def why(job_id: UUID) -> list[Reason]:
 
 
 def _why_queued(job: Job) -> list[Reason]:
-    gates = read_gates(now=clock.now())
+    gates = read_gates()
     candidate = Candidate(job.id, job.fence, job.actor, job.queue, job.tenant_id, job.resource, job.priority)
     reasons = [_paused(key) for key in candidate.gates() if key in gates.paused]
     reasons += [_limited(key, gates) for key in candidate.gates() if key not in gates.paused and gates.is_shut(key)]
@@ -48,6 +47,9 @@ def _why_queued(job: Job) -> list[Reason]:
         reasons.append(Reason(_("No living worker serves the queue %s.") % queue, _("Start one.")))
     try:
         clients.lane(queue)
+    except LaneBroken:
+        what = _("The lane of the queue %s is no lane: something else has its name in Redis.") % queue
+        reasons.append(Reason(what, _("The next pass of a dispatcher puts it aside.")))
     except BrokerDown as error:
         reasons.append(Reason(_("The broker cannot be reached: %s.") % error, _("The broker's return.")))
     return [*reasons, _turn(job)]

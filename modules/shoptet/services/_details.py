@@ -1,7 +1,7 @@
 """Orders asked for one by one: whatever made somebody ask, what comes back is stored in the same way."""
 
 from collections.abc import Collection, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -19,6 +19,8 @@ from modules.shoptet.services._shops import connect
 
 CODES_AT_ONCE = 50  # details fetched and stored together
 
+Requested = Mapping[str, Future[Answer]]  # by code
+
 
 @dataclass
 class Details:
@@ -30,9 +32,18 @@ class Details:
     gone: list[str] = field(default_factory=list)
 
 
-def fetch_details(*, shop: Shop, client: ShoptetClient, pool: Executor, codes: Collection[str]) -> Details:
-    """Ask for orders by code. Raises ShoptetError."""
-    answers = dict(zip(codes, pool.map(client.order, codes), strict=True))
+def request_details(*, client: ShoptetClient, pool: Executor, codes: Collection[str]) -> Requested:
+    """Begin to ask for orders by code."""
+    return {code: pool.submit(client.order, code) for code in codes}
+
+
+def read_details(requested: Requested, *, shop: Shop) -> Details:
+    """Wait for what was asked for, at least one order. Raises ShoptetError, and then asks for no other."""
+    try:
+        answers = {code: answer.result() for code, answer in requested.items()}
+    finally:
+        for answer in requested.values():
+            answer.cancel()
     return _sorted(answers, default_currency=shop.channel.currency)
 
 
@@ -85,7 +96,8 @@ def refresh_orders(*, shop: Shop, codes: Collection[str]) -> None:
     wanted = [code for code in dict.fromkeys(codes) if 0 < len(code) <= domain.MAX_KEY_LENGTH]
     with connect(shop) as client, ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet") as pool:
         for start in range(0, len(wanted), CODES_AT_ONCE):
-            found = fetch_details(shop=shop, client=client, pool=pool, codes=wanted[start : start + CODES_AT_ONCE])
+            requested = request_details(client=client, pool=pool, codes=wanted[start : start + CODES_AT_ONCE])
+            found = read_details(requested, shop=shop)
             with transaction.atomic():
                 store_details(shop=shop, found=found)
 

@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 from modules.orders import selectors as order_selectors
 from modules.orders.domain import StoredVersion
 from modules.shoptet import domain, selectors
-from modules.shoptet.clients import CONNECTIONS, ShoptetClient, TemporaryShoptetError
+from modules.shoptet.clients import CONNECTIONS, ORDERS_PER_PAGE, ShoptetClient, TemporaryShoptetError
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._details import CODES_AT_ONCE, fetch_details, store_details
+from modules.shoptet.services._details import CODES_AT_ONCE, Requested, read_details, request_details, store_details
 from modules.shoptet.services._reading import Reading, Report, read_rows
 from modules.shoptet.services._shops import connect
 
@@ -40,11 +40,13 @@ class OrderRun(Reading):
     report: Report
     most_details: int | None  # per run; None for no limit
     asked: set[str] = field(default_factory=set)  # codes fetched in this run: once is enough
+    requested: Requested = field(default_factory=dict)  # on its way, while what came before it is stored
 
     def run(self, *, fallback_lookback_hours: int | None) -> None:
         with ExitStack() as stack:
             self.client: ShoptetClient = stack.enter_context(connect(self.shop))
-            self.pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet"))
+            self.pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet")
+            stack.callback(self.pool.shutdown, cancel_futures=True)
             self.read(fallback_lookback_hours=fallback_lookback_hours)
 
     def read(self, *, fallback_lookback_hours: int | None) -> None:
@@ -68,6 +70,7 @@ class OrderRun(Reading):
         self.take_deleted(page)
         for number in range(2, page.page_count + 1):
             self.take_deleted(self.client.deletion_page(since=since, page=number)[0])
+        self.settle()
         return at
 
     def take_deleted(self, page: domain.Page) -> None:
@@ -80,28 +83,36 @@ class OrderRun(Reading):
 
     def take_window(self, window: domain.Window) -> None:
         """Read the whole list, again from page 1 if it moved meanwhile: rows shift between pages then."""
+        near_the_last_pause = self.execution.fetched // ORDERS_PER_PAGE
+        if near_the_last_pause > 1:  # then new orders first: all pages are read once after that, not once per pause
+            self.take_pass(window, first_page=near_the_last_pause)
         for _pass in range(MAX_PASSES):
             if self.take_pass(window):
                 return
         raise TemporaryShoptetError(_("The shop's list of orders kept changing while it was read."))
 
-    def take_pass(self, window: domain.Window) -> bool:
+    def take_pass(self, window: domain.Window, *, first_page: int = 1) -> bool:
         """Return whether every page told the same total and all of that many orders were seen."""
         seen: set[str] = set()
-        totals: set[int] = set()
-        number, page_count = 1, 1
+        totals: list[int] = []
+        number = page_count = first_page
         while number <= page_count:
             page = self.client.order_page(window=window, page=number)
-            totals.add(page.total_count)
+            if page is None:
+                return False
+            totals.append(page.total_count)
             seen |= self.take_page(page)
-            self.go_on(done=len(seen), total=page.total_count)
             number, page_count = number + 1, page.page_count if page.rows else 0
-        return len(totals) == 1 and len(seen) >= max(totals)
+            if number > page_count:
+                self.settle()
+            self.go_on(done=(first_page - 1) * ORDERS_PER_PAGE + len(seen) - len(self.requested), total=totals[-1])
+        return len(set(totals)) == 1 and len(seen) >= max(totals)
 
     def go_on(self, *, done: int, total: int) -> None:
         SnapshotExecution.objects.filter(id=self.execution.pk).update(listed=total)
         self.report(min(done, total), total, _("orders read"))
         if self.most_details is not None and len(self.asked) >= self.most_details:
+            self.settle()
             raise SyncPaused
 
     def take_page(self, page: domain.Page) -> set[str]:
@@ -117,11 +128,18 @@ class OrderRun(Reading):
         return order_selectors.stored_versions(channel_id=self.shop.channel_id, codes=[row.code for row in rows])
 
     def take(self, codes: Collection[str]) -> None:
-        """Fetch orders by code and store what came, all in one transaction."""
-        if not codes:
-            return
+        """Begin to fetch orders by code; store meanwhile, in one transaction, those that were begun before."""
         self.asked |= set(codes)
-        found = fetch_details(shop=self.shop, client=self.client, pool=self.pool, codes=codes)
+        earlier, self.requested = self.requested, request_details(client=self.client, pool=self.pool, codes=codes)
+        if earlier:
+            self.store(earlier)
+
+    def settle(self) -> None:
+        """Store what is still on its way."""
+        self.take(())
+
+    def store(self, requested: Requested) -> None:
+        found = read_details(requested, shop=self.shop)
         with transaction.atomic():
             cursors.keep_cursor(self.hold)
             executions.note_progress(self.execution, **store_details(shop=self.shop, found=found))
@@ -136,3 +154,4 @@ class OrderRun(Reading):
             .values_list("code", flat=True)
         )
         self.take(list(codes[:MAX_PARKED_RETRIES]))
+        self.settle()
