@@ -327,7 +327,7 @@ def _final_refusal(status: int, body: bytes) -> PermanentShoptetError | None:
         return InvalidToken(_("The shop refuses the API token. Create a new one in Shoptet and enter it here."))
     if status == httpx.codes.FORBIDDEN:
         return _forbidden_for(body) or NoRights(
-            _("The API token may not read orders. Give it the right in Shoptet's administration.")
+            _("The API token may not read this. Give it the right in Shoptet's administration.")
         )
     if status == httpx.codes.UNPROCESSABLE_ENTITY and "already exists" in _first_error(body):
         return WebhookTaken(_("Somebody else is told of this shop's events already."))

@@ -209,6 +209,7 @@ def test_a_stranger_reaches_nothing(storefront):
             lambda: importing(storefront, product_facts(name="stolen"), fetched_at=LATER),
             lambda: services.mark_deleted(storefront_id=storefront.pk, guids=["p1"], deleted_at=LATER),
             lambda: services.replace_categories(storefront_id=storefront.pk, categories=[category_facts()]),
+            lambda: services.fill_from(target_id=bobs.pk, master_id=storefront.pk),
             lambda: services.prefill_overlays(master_id=storefront.pk),
             lambda: services.prefill_mappings(target_id=storefront.pk),
         ):

@@ -3,7 +3,7 @@ from modules.shoptet.services._details import catch_up_deletions, refresh_orders
 from modules.shoptet.services._imports import process_snapshot
 from modules.shoptet.services._kinds import KINDS
 from modules.shoptet.services._order_run import SyncPaused
-from modules.shoptet.services._orders import AlreadyRunning, fetch_new_orders
+from modules.shoptet.services._orders import fetch_new_orders
 from modules.shoptet.services._product_details import catch_up_product_deletions
 from modules.shoptet.services._products import import_master_products, prefill_target
 from modules.shoptet.services._requests import (
@@ -12,6 +12,7 @@ from modules.shoptet.services._requests import (
     request_orders,
     request_products,
 )
+from modules.shoptet.services._runs import AlreadyRunning
 from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop
 from modules.shoptet.services._snapshots import (
     SnapshotClosed,

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,11 +15,13 @@ from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
 from modules.shoptet.services._details import CODES_AT_ONCE, Requested, read_details, request_details, store_details
-from modules.shoptet.services._reading import Reading, Report, read_rows
+from modules.shoptet.services._reading import Reading, read_rows
 from modules.shoptet.services._shops import connect
 
 MAX_PASSES = 5  # over a list that keeps changing under the reader
 MAX_PARKED_RETRIES = 100  # per run
+
+Report = Callable[[int, int, str], None]
 
 
 class SyncPaused(Exception):
@@ -30,8 +32,6 @@ class SyncPaused(Exception):
 class OrderRun(Reading):
     """One reading of one shop's changes, under a hold on its cursor."""
 
-    cursor_name = "orders.change_time"
-    log_kind = SnapshotExecution.Kind.ORDERS_INCREMENTAL
     parked_kind = ParkedRecord.Kind.ORDER
 
     shop: Shop

@@ -14,7 +14,7 @@ from modules.shoptet.clients import CONNECTIONS, TemporaryShoptetError
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._order_run import MAX_PARKED_RETRIES, MAX_PASSES, SyncPaused
+from modules.shoptet.services._order_run import MAX_PARKED_RETRIES, MAX_PASSES, Report, SyncPaused
 from modules.shoptet.services._product_details import (
     GUIDS_AT_ONCE,
     fetch_categories,
@@ -22,7 +22,7 @@ from modules.shoptet.services._product_details import (
     living_guids,
     store_products,
 )
-from modules.shoptet.services._reading import Reading, Report, read_rows
+from modules.shoptet.services._reading import Reading, read_rows
 from modules.shoptet.services._requests import request_target_prefills
 from modules.shoptet.services._shops import connect
 from modules.shoptet.services._storefronts import open_storefront
@@ -32,8 +32,6 @@ from modules.shoptet.services._storefronts import open_storefront
 class ProductRun(Reading):
     """One reading of a master shop's products and categories."""
 
-    cursor_name = "products.change_time"
-    log_kind = SnapshotExecution.Kind.PRODUCTS_INCREMENTAL
     parked_kind = ParkedRecord.Kind.PRODUCT
 
     shop: Shop

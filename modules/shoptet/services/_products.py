@@ -5,12 +5,15 @@ from django.utils.translation import gettext as _
 from modules.catalog import services as catalog_services
 from modules.shoptet import selectors
 from modules.shoptet.models import SnapshotExecution
-from modules.shoptet.services._orders import read_under_cursor
+from modules.shoptet.services._order_run import Report
 from modules.shoptet.services._product_details import fetch_categories
 from modules.shoptet.services._product_run import ProductRun
-from modules.shoptet.services._reading import Report
+from modules.shoptet.services._runs import Runner, open_run
 from modules.shoptet.services._shops import connect
 from modules.shoptet.services._storefronts import NotAMaster, open_storefront
+
+CURSOR = "products.change_time"
+KIND = SnapshotExecution.Kind.PRODUCTS_INCREMENTAL
 
 
 def import_master_products(
@@ -31,16 +34,12 @@ def import_master_products(
     shop = selectors.get_shop(shop_id)
     if not shop.is_master:
         raise NotAMaster(_("%s is not a master shop; products are read from masters alone.") % shop)
-    return read_under_cursor(
-        ProductRun,
-        shop=shop,
-        holder=holder,
-        report=report,
-        trigger=trigger,
-        job_id=job_id,
-        fallback_lookback_hours=fallback_lookback_hours,
-        most_details=most_details,
-    )
+    if not shop.is_active:
+        return None
+    with open_run(shop=shop, cursor=CURSOR, kind=KIND, runner=Runner(holder, trigger, job_id)) as run:
+        reading = ProductRun(shop, run.hold, run.execution, report, most_details)
+        reading.run(fallback_lookback_hours=fallback_lookback_hours)
+    return run.execution
 
 
 def prefill_target(*, shop_id: int) -> None:

@@ -1,7 +1,7 @@
 """What every incremental reading of a shop does, whatever it reads."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -19,15 +19,12 @@ from modules.shoptet.services._shops import describe_shop
 
 DESCRIBE_EVERY = timedelta(days=1)
 
-Report = Callable[[int, int, str], None]
 logger = logging.getLogger(__name__)
 
 
 class Reading:
     """One reading of one shop's changes, under a hold on its cursor."""
 
-    cursor_name: ClassVar[str]
-    log_kind: ClassVar[str]  # of its entry in the pipeline log
     parked_kind: ClassVar[str]  # of what it sets aside
 
     shop: Shop
