@@ -7,13 +7,13 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Router
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from modules.catalog import selectors
 from modules.catalog.models import Product, ProductOverlay, Variant
 from modules.kernel.problems import Problem
-from modules.kernel.rest import Camel, OneLine, RowId, refuse_unknown
+from modules.kernel.rest import Camel, Moment, OneLine, RowId, refuse_unknown
 
 router = Router(by_alias=True)
 
@@ -100,7 +100,7 @@ class ProductFilter(BaseModel):
     ean: OneLine | None = Field(default=None, description="The whole EAN of a variant.")
     visibility: OneLine | None = None
     is_deleted: bool = Field(default=False, description="Those that the shop deleted, instead of those that it has.")
-    changed_from: AwareDatetime | None = None
+    changed_from: Moment | None = None
     cursor: RowId | None = Field(default=None, description="`nextCursor` of the page before.")
     limit: int = Field(default=25, ge=1, le=100)
 

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Router
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from modules.kernel.problems import Problem
-from modules.kernel.rest import Camel, OneLine, RowId, refuse_unknown
+from modules.kernel.rest import Camel, Moment, OneLine, RowId, refuse_unknown
 from modules.orders import selectors
 from modules.orders.domain import normalized_email
 from modules.orders.models import Order, OrderItem
@@ -96,9 +96,9 @@ class OrderFilter(BaseModel):
     is_paid: bool | None = None
     is_cancelled: bool | None = None
     is_deleted: bool = Field(default=False, description="Those that the shop deleted, instead of those that it has.")
-    ordered_from: AwareDatetime | None = None
-    ordered_to: AwareDatetime | None = Field(default=None, description="Before this moment.")
-    changed_from: AwareDatetime | None = None
+    ordered_from: Moment | None = None
+    ordered_to: Moment | None = Field(default=None, description="Before this moment.")
+    changed_from: Moment | None = None
     cursor: RowId | None = Field(default=None, description="`nextCursor` of the page before.")
     limit: int = Field(default=25, ge=1, le=100)
 
