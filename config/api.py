@@ -3,23 +3,30 @@
 from ninja.openapi.docs import Swagger
 
 from modules.accounts.api import BearerToken, in_tenants_scope, with_rate_limit
+from modules.catalog.api import router as catalog
 from modules.customers.api import router as customers
 from modules.inventory.api import router as inventory
 from modules.jobs.api import router as jobs
 from modules.kernel.rest import RestApi
 from modules.notifications.api import router as notifications
+from modules.orders.api import router as orders
 from modules.shoptet.api import router as shoptet
 
 api = RestApi(
     title="Backroom",
     version="1",
-    description="Jobs, customers, stock and notices of one tenant, who is the token's: `Authorization: Bearer br_…`.",
+    description=(
+        "Jobs, orders, products, customers, stock and notices of one tenant, "
+        "who is the token's: `Authorization: Bearer br_…`."
+    ),
     urls_namespace="api",
     docs=Swagger(settings={"validatorUrl": None}),  # the page asks nobody outside
 )
 api.add_decorator(with_rate_limit, mode="view")
 api.add_decorator(in_tenants_scope, mode="operation")
 api.add_router("/jobs", jobs, auth=BearerToken("jobs"), tags=["jobs"])
+api.add_router("/orders", orders, auth=BearerToken("orders"), tags=["orders"])
+api.add_router("/catalog", catalog, auth=BearerToken("catalog"), tags=["catalog"])
 api.add_router("/customers", customers, auth=BearerToken("customers"), tags=["customers"])
 api.add_router("/inventory", inventory, auth=BearerToken("inventory"), tags=["inventory"])
 api.add_router("/notifications", notifications, auth=BearerToken("notifications"), tags=["notifications"])

@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "modules.jobs",
     "modules.accounts",
     "modules.notifications",
+    "modules.catalog",
     "modules.orders",
     "modules.customers",
     "modules.inventory",

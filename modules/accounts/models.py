@@ -85,6 +85,8 @@ class ApiToken(models.Model):
         JOBS_READ = "jobs:read", _("Read jobs")
         JOBS_WRITE = "jobs:write", _("Send, retry and cancel jobs")
         CUSTOMERS_READ = "customers:read", _("Read customers")
+        ORDERS_READ = "orders:read", _("Read orders")
+        CATALOG_READ = "catalog:read", _("Read products")
         INVENTORY_READ = "inventory:read", _("Read inventory")
         NOTIFICATIONS_READ = "notifications:read", _("Read notifications and preferences")
         NOTIFICATIONS_WRITE = "notifications:write", _("Mark notifications read, change preferences")

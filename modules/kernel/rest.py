@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from functools import wraps
 from typing import Annotated, Any
 
@@ -19,7 +20,7 @@ from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.openapi.schema import OpenAPISchema
 from ninja.parser import Parser
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from modules.kernel import problems
@@ -34,6 +35,18 @@ RowId = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 OneLine = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A text to search for, without what PostgreSQL refuses."""
+
+
+def _in_utc(moment: datetime) -> datetime:
+    """Return the moment in UTC: PostgreSQL refuses offsets of 16 hours and more, which ISO 8601 allows."""
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is out of range") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A moment with an offset, to filter by."""
 
 
 class Camel(BaseModel):

@@ -52,6 +52,58 @@ def fetch_new_orders(*, shop_id: int, fallback_lookback_hours: int | None = None
         )
 
 
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def import_all_master_products(*, fallback_lookback_hours: int | None = None) -> None:
+    """Send one job per active master shop."""
+    with all_tenants():
+        services.request_all_products(trigger="schedule", fallback_lookback_hours=fallback_lookback_hours)
+
+
+@actor(
+    queue_name="import",
+    max_retries=5,
+    backoff=ExponentialBackoff(base_seconds=15, cap_seconds=900),
+    time_limit=30 * clock.MINUTE,
+    notify_shutdown=True,
+    unique_until="start",  # a running job may send the next one
+    api_name="products.import_master",
+    api_arguments=("shop_id",),
+)
+def import_master_products(
+    *, shop_id: int, fallback_lookback_hours: int | None = None, trigger: str = "manual"
+) -> None:
+    """Bring in what is new or changed in a master shop; what is stored is not fetched again after a kill."""
+    job_id = context.job().id
+    try:
+        with _as_job_ending():
+            services.import_master_products(
+                shop_id=shop_id,
+                holder=f"job:{job_id}",
+                report=_report_records,
+                trigger=trigger,
+                job_id=job_id,
+                fallback_lookback_hours=fallback_lookback_hours,
+                most_details=DETAILS_PER_JOB,
+            )
+    except services.SyncPaused:
+        services.request_products(
+            shop=selectors.get_shop(shop_id), trigger=trigger, fallback_lookback_hours=fallback_lookback_hours
+        )
+
+
+@actor(
+    queue_name="import",
+    max_retries=5,
+    backoff=ExponentialBackoff(base_seconds=15, cap_seconds=900),
+    time_limit=5 * clock.MINUTE,
+    unique_until="start",
+)
+def prefill_target(*, shop_id: int) -> None:
+    """Ask a target for its categories, and map those of its master to them."""
+    with _as_job_ending():
+        services.prefill_target(shop_id=shop_id)
+
+
 STEP_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
 KEEP_WEBHOOKS_FOR = timedelta(days=30)
 WEBHOOKS_PER_PRUNE = 5_000
@@ -125,6 +177,13 @@ def catch_up_deletions(*, shop_id: int, since: str) -> None:
         services.catch_up_deletions(shop_id=shop_id, since=datetime.fromisoformat(since))
 
 
+@actor(queue_name="import", max_retries=5, backoff=STEP_BACKOFF, time_limit=30 * clock.MINUTE)
+def catch_up_product_deletions(*, shop_id: int, since: str) -> None:
+    """Find which products a shop deleted since (ISO time) a snapshot was made; read its categories."""
+    with _as_job_ending():
+        services.catch_up_product_deletions(shop_id=shop_id, since=datetime.fromisoformat(since))
+
+
 @actor(
     queue_name="default",
     max_retries=8,
@@ -185,5 +244,5 @@ def _as_job_ending() -> Iterator[None]:
         context.log(str(error))  # somebody else does this very work
     except Shop.DoesNotExist:
         raise PermanentError(_("There is no such shop.")) from None  # nor is another tenant's
-    except PermanentShoptetError as error:
+    except (PermanentShoptetError, services.NotAMaster) as error:
         raise PermanentError(str(error)) from None

@@ -27,6 +27,8 @@ DOWNLOAD_TIMEOUT_SECONDS = 25 * 60.0
 DOWNLOAD_CHUNK_BYTES = 256 * 1024
 ORDERS_PER_PAGE = 50  # the maximum; 100 is refused
 CHANGES_PER_PAGE = 1000  # the maximum
+PRODUCTS_PER_PAGE = 1000  # the maximum
+CATEGORIES_PER_PAGE = 1000  # the maximum
 CONNECTIONS = 2  # the API takes 3 per token and somebody else may hold one
 DONE_STATUSES = {httpx.codes.OK, httpx.codes.CREATED, httpx.codes.ACCEPTED}
 BUSY_STATUSES = {423, 500, 502, 503, 504}
@@ -148,9 +150,40 @@ class ShoptetClient:
         record = answer.data.get("order") if isinstance(answer.data, dict) else answer.data
         return Answer(record, answer.at)
 
-    def request_snapshot(self, path: str) -> tuple[str, datetime]:
+    def product_page(self, *, window: domain.Window, page: int) -> domain.Page:
+        """Return a page of at most 1,000 products whose last change lies in `window`; the order is undefined."""
+        query = {"changeTimeTo": domain.format_time(window.changed_to)}
+        if window.changed_from:
+            query["changeTimeFrom"] = domain.format_time(window.changed_from)
+        return self._page("/api/products", query, page=page, size=PRODUCTS_PER_PAGE, rows="products")[0]
+
+    def product_deletion_page(self, *, since: datetime, page: int) -> tuple[domain.Page, datetime]:
+        """Return a page of at most 1,000 products deleted since `since` (30 days back at most), and the shop's time."""
+        query = {"from": domain.format_time(since), "changeType": "delete"}
+        return self._page("/api/products/changes", query, page=page, size=CHANGES_PER_PAGE, rows="changes")
+
+    def product(self, guid: str) -> Answer:
+        """Return a product's detail with its categories, still unread and flat; data None when there is none."""
+        return self._get(f"/api/products/{quote(guid, safe='')}", {"include": "allCategories"})
+
+    def category_page(self, *, page: int) -> domain.Page:
+        """Return a page of at most 1,000 categories."""
+        return self._page("/api/categories", {}, page=page, size=CATEGORIES_PER_PAGE, rows="categories")[0]
+
+    def _page(
+        self, path: str, query: Mapping[str, str], *, page: int, size: int, rows: str
+    ) -> tuple[domain.Page, datetime]:
+        """Return a page, an empty one for one after the last, which some shops answer with 404."""
+        ask = self._existing if page == 1 else self._get
+        answer = ask(path, {**query, "itemsPerPage": str(size), "page": str(page)})
+        if answer.data is None:
+            return domain.Page((), page, 0, 0), answer.at
+        with _unexpected_unless_readable():
+            return domain.read_page(answer.data, rows=rows), answer.at
+
+    def request_snapshot(self, path: str, query: Mapping[str, str]) -> tuple[str, datetime]:
         """Let the shop make a snapshot; return its job's id and the shop's time. Raises WebhookMissing."""
-        answer = self._existing(path, {})
+        answer = self._existing(path, query)
         job_id = answer.data.get("jobId")
         if not isinstance(job_id, str) or not 0 < len(job_id) <= domain.MAX_KEY_LENGTH:
             raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "jobId")
@@ -294,7 +327,7 @@ def _final_refusal(status: int, body: bytes) -> PermanentShoptetError | None:
         return InvalidToken(_("The shop refuses the API token. Create a new one in Shoptet and enter it here."))
     if status == httpx.codes.FORBIDDEN:
         return _forbidden_for(body) or NoRights(
-            _("The API token may not read orders. Give it the right in Shoptet's administration.")
+            _("The API token may not read this. Give it the right in Shoptet's administration.")
         )
     if status == httpx.codes.UNPROCESSABLE_ENTITY and "already exists" in _first_error(body):
         return WebhookTaken(_("Somebody else is told of this shop's events already."))

@@ -17,6 +17,8 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
+from modules.catalog.domain import CategoryFacts, ProductFacts, VariantFacts
+from modules.catalog.domain import StoredVersion as ProductVersion
 from modules.orders.domain import LineFacts, OrderFacts, StatusFacts, StoredVersion, UnreadableOrder
 from modules.orders.domain import value_in_default_currency as default_value
 
@@ -32,7 +34,7 @@ MAX_WAIT = timedelta(minutes=15)
 
 @dataclass(frozen=True, slots=True)
 class ListedOrder:
-    """A row of the order list or of the change log."""
+    """A row of a list or of a change log; `code` is what its record is known by, a product's GUID too."""
 
     code: str
     changed_at: datetime | None
@@ -81,8 +83,8 @@ def plan_window(
     return Window(shop_time - timedelta(hours=fallback_lookback_hours), shop_time)
 
 
-def needs_detail(listed: ListedOrder, stored: StoredVersion | None) -> bool:
-    """Say whether a listed order has to be fetched: it is new, changed, or was read before its second was over."""
+def needs_detail(listed: ListedOrder, stored: StoredVersion | ProductVersion | None) -> bool:
+    """Say whether a listed record has to be fetched: it is new, changed, or was read before its second was over."""
     if stored is None or stored.is_deleted or listed.changed_at is None or stored.changed_at != listed.changed_at:
         return True
     return stored.fetched_at < listed.changed_at + SETTLING
@@ -279,10 +281,10 @@ def read_order(record: Any, *, default_currency: str, text: str | None = None) -
     )
 
 
-def _read_code(order: _Reader) -> str:
-    code = order.key("code")
+def _read_code(record: _Reader, key: str = "code") -> str:
+    code = record.key(key)
     if not code:
-        raise order.unreadable("code", "is empty")
+        raise record.unreadable(key, "is empty")
     return code
 
 
@@ -375,13 +377,13 @@ def _read_line(line: _Reader, number: int) -> LineFacts:
     )
 
 
-def read_listed(row: Any) -> ListedOrder:
-    """Return a row of GET /api/orders or /api/orders/changes; raises UnreadableOrder when it has no code.
+def read_listed(row: Any, *, key: str = "code") -> ListedOrder:
+    """Return a row of a list or of a change log; raises UnreadableOrder when it has no `key`.
 
     A change time that cannot be read counts as unknown, so that the detail is fetched.
     """
     order = _Reader(clean(row))
-    code = _read_code(order)
+    code = _read_code(order, key)
     try:
         return ListedOrder(code, order.time("changeTime"))
     except UnreadableOrder:
@@ -514,3 +516,80 @@ NAMELESS = "?"  # no code of an order begins so
 def nameless_code(line: bytes) -> str:
     """Return what a record without a code is known by: the same line is the same record."""
     return NAMELESS + hashlib.sha256(line).hexdigest()[:16]
+
+
+def read_product(record: Any, *, is_clean: bool = False) -> ProductFacts:
+    """Return the facts of a product's detail, which is flat in `data`; raises UnreadableOrder and nothing else."""
+    try:
+        cleaned = record if is_clean else clean(record)
+    except RecursionError:
+        raise UnreadableOrder("product", "nested too deeply") from None
+    product = _Reader(cleaned)
+    return ProductFacts(
+        guid=_read_code(product, "guid"),
+        product_type=product.text("type"),
+        name=product.text("name"),
+        brand_name=product.part("brand").text("name"),
+        supplier_name=product.part("supplier").text("name"),
+        visibility=product.text("visibility"),
+        created_at=product.time("creationTime"),
+        changed_at=product.time("changeTime"),
+        short_description=product.text("shortDescription"),
+        description=product.text("description"),
+        url=product.text("url"),
+        default_category_guid=product.part("defaultCategory").text("guid"),
+        category_guids=_category_guids(product),
+        variants=tuple(_read_variant(row, place) for place, row in enumerate(product.parts("variants"), start=1)),
+        raw=_without_stock(cleaned),
+    )
+
+
+def _category_guids(product: _Reader) -> tuple[str, ...]:
+    guids = [category.text("guid") for category in product.parts("categories")]
+    return tuple(guid for guid in dict.fromkeys(guids) if guid)
+
+
+def _read_variant(variant: _Reader, position: int) -> VariantFacts:
+    currency = variant.text("currencyCode").strip().upper()
+    if len(currency) not in (0, 3):
+        raise variant.unreadable("currencyCode", f"{currency[:40]!r} is not a currency")
+    return VariantFacts(
+        code=_read_code(variant),
+        position=position,
+        ean=variant.key("ean"),
+        name=variant.text("name"),
+        unit=variant.text("unit"),
+        price=variant.decimal("price"),
+        common_price=variant.decimal("commonPrice"),
+        currency=currency,
+        includes_vat=variant.flag("includingVat") is not False,
+        vat_rate=variant.decimal("vatRate", digits=5),
+        is_visible=variant.flag("visible") is not False,
+        weight=variant.decimal("weight", digits=12, places=3),
+        manufacturer_code=variant.text("manufacturerCode"),
+    )
+
+
+STOCK_FIELDS = ("stock", "perStockAmounts")
+
+
+def _without_stock(product: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a product as received but for how many there are: a sale is no change of the product."""
+    variants = product.get("variants") or []
+    kept = [{name: value for name, value in variant.items() if name not in STOCK_FIELDS} for variant in variants]
+    return {**product, "variants": kept}
+
+
+def read_category(row: Any) -> CategoryFacts | None:
+    """Return a row of GET /api/categories, None for one without a GUID; raises UnreadableOrder."""
+    category = _Reader(clean(row), "category")
+    guid = category.key("guid")
+    if not guid:
+        return None
+    return CategoryFacts(
+        guid=guid,
+        parent_guid=category.text("parentGuid"),
+        name=category.text("name"),
+        position=max(-(2**31), min(category.number("priority") or 0, 2**31 - 1)),
+        is_visible=category.flag("visible") is not False,
+    )

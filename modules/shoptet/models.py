@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from modules.accounts.models import Tenant
+from modules.catalog.models import Storefront
 from modules.kernel.tenancy import tenant_manager
 from modules.orders.models import SalesChannel
 
@@ -17,6 +18,14 @@ class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     channel = models.OneToOneField(
         SalesChannel, models.PROTECT, related_name="shoptet_shop", verbose_name=_("sales channel")
+    )
+    storefront = models.OneToOneField(
+        Storefront,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="shoptet_shop",
+        verbose_name=_("storefront"),
     )
     name = models.CharField(_("name"), max_length=200)
     base_url = models.URLField(_("API address"), default="https://api.myshoptet.com")
@@ -82,6 +91,8 @@ class SnapshotExecution(models.Model):
     class Kind(models.TextChoices):
         ORDERS_INCREMENTAL = "orders-incremental", _("New and changed orders")
         ORDERS_SNAPSHOT = "orders-snapshot", _("All orders")
+        PRODUCTS_INCREMENTAL = "products-incremental", _("New and changed products")
+        PRODUCTS_SNAPSHOT = "products-snapshot", _("All products")
 
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", _("Schedule")
@@ -166,6 +177,7 @@ class ParkedRecord(models.Model):
 
     class Kind(models.TextChoices):
         ORDER = "order", _("Order")
+        PRODUCT = "product", _("Product")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     shop = models.ForeignKey(

@@ -9,6 +9,13 @@ SCHEDULES = [
         description="Bring in new, changed and deleted orders; a shop's first run reads its whole history.",
     ),
     Schedule(
+        "products.import_master",
+        actor="shoptet.import_all_master_products",
+        cron="20 * * * *",
+        options={"fallback_lookback_hours": None},
+        description="Bring in new, changed and deleted products of master shops, and fill in their targets.",
+    ),
+    Schedule(
         "shoptet.watch_snapshots",
         actor="shoptet.watch_snapshots",
         cron="* * * * *",

@@ -11,8 +11,8 @@ Status = SnapshotExecution.Status
 
 
 def get_shop(shop_id: int) -> Shop:
-    """Return the shop with its channel; raises Shop.DoesNotExist, also for another tenant's."""
-    shop: Shop = Shop.objects.select_related("channel").get(id=shop_id)
+    """Return the shop with its channel and storefront; raises Shop.DoesNotExist, also for another tenant's."""
+    shop: Shop = Shop.objects.select_related("channel", "storefront").get(id=shop_id)
     return shop
 
 
@@ -20,6 +20,16 @@ def active_shops() -> QuerySet[Shop]:
     """Return the shops that are read by schedule, in order of id, of the tenants in scope."""
     shops: QuerySet[Shop] = Shop.objects.filter(is_active=True, tenant__is_active=True).order_by("id")
     return shops
+
+
+def active_master_shops() -> QuerySet[Shop]:
+    """Return the shops whose products are read by schedule, in order of id, of the tenants in scope."""
+    return active_shops().filter(is_master=True)
+
+
+def active_targets(master: Shop) -> QuerySet[Shop]:
+    """Return the shops that are filled from `master`, in order of id."""
+    return active_shops().filter(tenant_id=master.tenant_id, storefront__master__shoptet_shop=master)
 
 
 def pipeline_log(*, shop_id: int) -> QuerySet[SnapshotExecution]:
@@ -48,7 +58,9 @@ def shops() -> QuerySet[Shop]:
 
 def get_execution(execution_id: int) -> SnapshotExecution:
     """Return a pipeline log entry with its shop; raises SnapshotExecution.DoesNotExist, also for another tenant's."""
-    entry: SnapshotExecution = SnapshotExecution.objects.select_related("shop__channel").get(id=execution_id)
+    entry: SnapshotExecution = SnapshotExecution.objects.select_related("shop__channel", "shop__storefront").get(
+        id=execution_id
+    )
     return entry
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from django.contrib.auth.models import Permission
 
 from modules.accounts.models import Membership, Tenant, User
+from modules.catalog import services as catalog_services
+from modules.catalog.models import Product
 from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
 from modules.inventory.models import VariantMetrics
 from modules.jobs.domain import ENDED, State
@@ -18,6 +20,7 @@ from modules.orders import services as order_services
 from modules.orders.models import Order
 from modules.shoptet import services as shoptet_services
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
+from tests.catalog.factories import product_facts
 from tests.orders.factories import order_facts
 
 
@@ -128,6 +131,15 @@ def make_order(shop: Shop, code: str = "A1", **facts: Any) -> Order:
             channel_id=shop.channel_id, orders=[order_facts(code, **facts)], fetched_at=clock.now()
         )
         return Order.objects.get(channel=shop.channel_id, code=code)
+
+
+def make_product(shop: Shop, guid: str = "p1", **facts: Any) -> Product:
+    with all_tenants():
+        storefront = catalog_services.open_storefront(tenant_id=shop.tenant_id, kind="shoptet", name=shop.name)
+        catalog_services.import_products(
+            storefront_id=storefront.pk, products=[product_facts(guid, **facts)], fetched_at=clock.now()
+        )
+        return Product.objects.get(storefront=storefront, guid=guid)
 
 
 def make_customer(tenant: Tenant, full_name: str = "Jana Nová", *, orders: tuple[Order, ...] = ()) -> Customer:

@@ -158,13 +158,17 @@ def test_sync_now_sends_the_shops_job_once(operator, alice):
     assert told(answers[0]) == ["The orders of modry-ptak.cz are being read; follow the job."]
 
 
-def test_a_record_set_aside_is_tried_again(operator, alice):
+@pytest.mark.parametrize(
+    ("kind", "actor"), [("order", "shoptet.fetch_new_orders"), ("product", "shoptet.import_master_products")]
+)
+def test_a_record_set_aside_is_tried_again(operator, alice, kind, actor):
     shop = make_shop(alice)
-    record = make_parked(shop)
+    record = make_parked(shop, kind=kind)
 
     operator.post(press("shoptet_parkedrecord", record, "retry"))
 
-    assert Job.objects.get().arguments["shop_id"] == shop.pk
+    job = Job.objects.get()
+    assert (job.actor, job.arguments["shop_id"]) == (actor, shop.pk)
 
 
 @pytest.mark.parametrize("button", ["sync_orders", "test_connection"])

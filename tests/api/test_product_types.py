@@ -19,6 +19,7 @@ TYPES = {
     "customers.backfill_from_orders": "customers.backfill_tenant",
     "customers.recalculate_metrics": "customers.recalculate_tenant",
     "orders.fetch_new": "shoptet.fetch_new_orders",
+    "products.import_master": "shoptet.import_master_products",
 }
 
 

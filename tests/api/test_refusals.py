@@ -196,7 +196,7 @@ def test_a_running_job_is_asked_to_stop(alice, force):
     assert Job.objects.get().cancel_requested_at is not None
 
 
-@pytest.mark.parametrize("path", ["/jobs/", "/jobs/x", "/jobs/recurring/1", "/orders", "/jobs/../x"])
+@pytest.mark.parametrize("path", ["/jobs/", "/jobs/x", "/jobs/recurring/1", "/parcels", "/jobs/../x"])
 def test_an_address_that_there_is_not(alice, path):
     answer = alice.http.get(path)
 

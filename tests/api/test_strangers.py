@@ -7,7 +7,15 @@ from modules.accounts.models import ApiToken
 from modules.jobs import services
 from modules.jobs.models import Job, JobSchedule
 from modules.kernel import clock
-from tests.admin.factories import make_customer, make_execution, make_notice, make_shop, make_variant
+from tests.admin.factories import (
+    make_customer,
+    make_execution,
+    make_notice,
+    make_order,
+    make_product,
+    make_shop,
+    make_variant,
+)
 from tests.api.operations import OPERATIONS, WITH_ID, WITHOUT_ID
 from tests.api.within import within
 
@@ -45,6 +53,8 @@ def alices(alice, force):
         "variant_id": variant.pk,
         "shop_id": str(shop.public_id),
         "execution_id": make_execution(shop, error=MARK).pk,
+        "order_id": make_order(shop, MARK).pk,
+        "product_id": make_product(shop, MARK).pk,
         "what": "orders",
     }
 
@@ -57,3 +67,129 @@ def everything():
             *("notifications_notification", "notifications_preference"),
         )
         cursor.execute(" UNION ALL ".join(f"SELECT to_jsonb(row) FROM {table} row" for table in tables))
+        return cursor.fetchall()
+
+
+def test_the_file_names_all_operations():
+    assert len(OPERATIONS) == 37
+    assert {operation.path for operation in WITH_ID} == {
+        "/jobs/{job_id}",
+        "/jobs/{job_id}/data",
+        "/jobs/{job_id}/retry",
+        "/jobs/recurring/{recurring_id}",
+        "/jobs/replays/{replay_id}",
+        "/jobs/replays/{replay_id}/resume",
+        "/jobs/replays/{replay_id}/stop",
+        "/customers/{customer_id}",
+        "/orders/{order_id}",
+        "/catalog/products/{product_id}",
+        "/inventory/variants/{variant_id}",
+        "/shoptet/shops/{shop_id}/executions",
+        "/shoptet/shops/{shop_id}/executions/{execution_id}",
+        "/shoptet/shops/{shop_id}/snapshots/{what}",
+        "/notifications/{notification_id}/read",
+        "/notifications/users/{user_id}/read",
+        "/notifications/users/{user_id}/preferences",
+    }
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=str)
+def test_what_is_anothers_is_not_there(operation, alices, bob):
+    before = everything()
+
+    answer = operation.call(bob.http, **alices)
+
+    assert (answer.status_code, answer.headers["Content-Type"]) == (404, "application/problem+json")
+    assert everything() == before
+
+
+@pytest.mark.parametrize("operation", WITH_ID, ids=str)
+def test_what_is_ones_own_is_there(operation, alices, alice):
+    assert operation.call(alice.http, **alices).status_code in {200, 202, 204, 409}
+
+
+@pytest.mark.parametrize("operation", WITHOUT_ID, ids=str)
+def test_nothing_of_anothers_is_in_an_answer(operation, alices, bob):
+    answer = operation.call(bob.http)
+
+    nothing_to_replay = 409 if operation.body == "ReplayIn" else 200
+    assert answer.status_code in {200, 201, 202, nothing_to_replay}
+    hers = [alices[name] for name in alices if name != "what"]
+    words = [word for word in (MARK, *hers, "alice") if isinstance(word, str)]
+    assert [word for word in words if word in answer.text] == []
+    body = answer.json()
+    metrics = body.get("metrics", []) if isinstance(body, dict) else []
+    assert [row["failed"] for row in metrics] == [0] * len(metrics)
+
+
+READING = [operation for operation in WITHOUT_ID if operation.method == "GET"]
+
+
+@pytest.mark.parametrize("operation", READING, ids=str)
+def test_what_one_reads_is_the_same_whatever_others_have(operation, bob, request):
+    before = operation.call(bob.http).json()
+    request.getfixturevalue("alices")
+
+    assert operation.call(bob.http).json() == before
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_without_a_token_nothing_opens(operation, alices, nobody):
+    before = everything()
+
+    answer = operation.call(nobody, **alices)
+
+    assert answer.status_code == 401
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
+    assert answer.json()["title"] == "Unauthorized"
+    assert everything() == before
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_without_the_scope_nothing_opens(operation, alices, make_caller):
+    needed = f"{operation.path.split('/')[1]}:{'read' if operation.method == 'GET' else 'write'}"
+    other = "jobs:write" if needed != "jobs:write" else "jobs:read"
+    weak = make_caller("Alice", scopes=[other])
+    before = everything()
+
+    answer = operation.call(weak.http, **alices)
+
+    assert answer.status_code == 403
+    assert answer.json()["detail"] == f"This takes the scope {needed}; the token has: {other}."
+    assert everything() == before
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_a_token_that_was_revoked_opens_nothing(operation, alices, alice):
+    ApiToken.objects.filter(tenant=alice.tenant).update(revoked_at="2026-01-01T00:00:00Z")
+
+    assert operation.call(alice.http, **alices).status_code == 401
+
+
+def test_a_unique_key_is_the_tenants_own(alice, bob):
+    theirs = [caller.send(uniqueKey="one") for caller in (alice, alice, bob)]
+
+    assert theirs[0] == theirs[1]
+    assert theirs[1] != theirs[2]
+    assert sorted(Job.objects.values_list("tenant_id", flat=True)) == sorted([alice.tenant.pk, bob.tenant.pk])
+
+
+def test_a_sender_cannot_name_the_tenant(alice, bob):
+    data = {"reportType": "analytics", "tenantId": bob.tenant.pk}
+
+    answer = alice.http.post("/jobs", json={"type": "report-generation", "data": data})
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"field": "data.tenantId", "message": "Not known; there are: reportType, format."}
+    ]
+    assert Job.objects.count() == 0
+
+
+def test_a_recurring_jobs_jobs_are_the_tenants(alice, alices):
+    schedule = JobSchedule.objects.get()
+    job_id = services.run_schedule_now(key=schedule.key, now=clock.now())
+
+    job = Job.objects.get(id=job_id)
+    assert (job.tenant_id, job.arguments) == (alice.tenant.pk, {"tenant_id": alice.tenant.pk, "report_type": MARK})
+    assert alice.http.get(f"/jobs/{job_id}").status_code == 200

@@ -5,7 +5,7 @@ import pytest
 from modules.customers.models import CustomerMetrics
 from modules.jobs.models import Job
 from modules.kernel.tenancy import all_tenants
-from tests.admin.factories import make_customer, make_execution, make_shop, make_variant
+from tests.admin.factories import make_customer, make_execution, make_order, make_product, make_shop, make_variant
 from tests.api.operations import OPERATIONS
 from tests.api.within import within
 
@@ -32,6 +32,8 @@ def ids(alice):
         "recurring_id": alice.http.post("/jobs/recurring", json=body).json()["id"],
         "customer_id": customer.pk,
         "shop_id": str(shop.public_id),
+        "order_id": make_order(shop).pk,
+        "product_id": make_product(shop).pk,
         "execution_id": make_execution(shop).pk,
         "variant_id": make_variant(alice.tenant, "A shirt", code="0012").pk,
     }

@@ -175,3 +175,33 @@ def test_webhooks_are_registered_and_shown_and_the_key_renewed(reachable, simula
     assert text.splitlines()[0] == f"job:finished   http://127.0.0.1:9/webhooks/shoptet/{reachable.public_id}"
     assert len(text.splitlines()) == 4
     assert simulated.api.webhooks.key != key
+
+
+@pytest.fixture
+def master(added, simulated):
+    """A master shop beside the one that was added."""
+    said("shoptet_add_shop", "--tenant", "Demo", "--name", "Master", "--url", simulated.url, "--master")
+    with all_tenants():
+        return Shop.objects.get(name="Master")
+
+
+def test_sync_products_sends_jobs_for_masters_alone(added, master):
+    out = said("shoptet_sync", "products", "--shop", "all")
+
+    job = Job.objects.get()
+    assert (job.actor, job.queue, job.arguments["shop_id"]) == ("shoptet.import_master_products", "import", master.pk)
+    assert str(job.pk) in out
+    with pytest.raises(CommandError, match="not a master shop"):
+        said("shoptet_sync", "products", "--shop", str(added.pk), "--now")
+
+
+def test_sync_products_now_reads_here_and_has_its_targets_filled(added, master, simulated):
+    simulated.products.create()
+    said(
+        *("shoptet_add_shop", "--tenant", "Demo", "--name", "CDNOW", "--url", simulated.url),
+        *("--filled-from", str(master.pk)),
+    )
+
+    assert "1 created" in said("shoptet_sync", "products", "--shop", str(master.pk), "--now")
+
+    assert Job.objects.values_list("actor", "arguments").get() == ("shoptet.prefill_target", {"shop_id": added.pk})

@@ -12,6 +12,7 @@ from django.core.files.storage import default_storage
 from django.db import connection
 
 from modules.accounts.models import Tenant
+from modules.catalog.models import Category, Product
 from modules.jobs import services as job_services
 from modules.jobs.models import Job
 from modules.kernel import clock
@@ -555,3 +556,55 @@ def test_a_result_link_without_https_is_followed_on_this_machine_alone():
         list(clients.stream_result("http://example.com/x", may_be_plain=False, max_bytes=1))
     with pytest.raises(clients.TemporaryShoptetError, match="resultUrl"):
         list(clients.stream_result("file:///etc/passwd", may_be_plain=True, max_bytes=1))
+
+
+def take_products(shop, drain):
+    entry, _is_new = services.request_snapshot(shop=shop, what="products")
+    drain()
+    look(drain)
+    entry.refresh_from_db()
+    return entry
+
+
+def test_a_snapshot_of_products_brings_them_in_once(drain, simulated, shop):
+    category = simulated.products.put_category("Lampy")
+    for _ in range(3):
+        simulated.products.create({"categories": [{"guid": category, "name": "Lampy", "parentGuid": None}]})
+    simulated.advance(60)
+
+    first, second = take_products(shop, drain), take_products(shop, drain)
+
+    assert (first.status, first.kind, counts(first)) == ("completed", "products-snapshot", (3, 0, 0, 0))
+    assert (second.status, counts(second)) == ("completed", (0, 0, 3, 0))
+    products = Product.objects.prefetch_related("variants")
+    assert {product.guid for product in products} == set(simulated.products.bodies())
+    assert [product.category_guids for product in products] == [[category]] * 3
+    assert [len(product.variants.all()) for product in products] == [1] * 3
+    assert Category.objects.values_list("name", flat=True).get() == "Lampy"
+    assert set(Job.objects.values_list("state", flat=True)) == {"succeeded"}
+
+
+def test_a_product_that_was_deleted_since_its_file_was_made_does_not_stay(drain, simulated, shop):
+    gone, kept = simulated.products.create(), simulated.products.create()
+    simulated.advance(60)
+    services.request_snapshot(shop=shop, what="products")
+    drain()
+    simulated.products.delete(gone)
+
+    look(drain)
+
+    assert set(Product.objects.filter(deleted_at=None).values_list("guid", flat=True)) == {kept}
+
+
+def test_a_line_that_is_no_product_is_set_aside_by_its_guid(drain, simulated, shop):
+    simulated.products.create()
+    simulated.api.snapshots.line_faults[0] = '{"guid": "G-1", "variants": [{"code": ""}]}'
+
+    entry = take_products(shop, drain)
+
+    assert (entry.status, counts(entry)) == ("completed", (0, 0, 0, 1))
+    assert ParkedRecord.objects.values_list("kind", "code", "reason").get() == (
+        "product",
+        "G-1",
+        "variants[0].code: is empty",
+    )

@@ -391,7 +391,7 @@ def test_a_shop_that_is_down_is_an_error_in_words(alice):
         (
             TokenState.WITHOUT_RIGHTS,
             clients.NoRights,
-            "The API token may not read orders. Give it the right in Shoptet's administration.",
+            "The API token may not read this. Give it the right in Shoptet's administration.",
         ),
     ],
 )

@@ -11,18 +11,11 @@ from typing import Any
 from django.db import connection, models, transaction
 from psycopg import sql
 
+from modules.kernel.upserts import column_names, table_columns, upsert_statement
 from modules.orders.domain import ImportResult, OrderFacts
 from modules.orders.events import orders_imported
 from modules.orders.models import Order, OrderItem, SalesChannel
-from modules.orders.services._imports import (
-    NEWER_ORDER,
-    column_names,
-    newest_of_each_code,
-    order_row,
-    table_columns,
-    tell,
-    upsert,
-)
+from modules.orders.services._imports import NEWER_ORDER, newest_of_each_code, order_row, tell
 
 _JSON_COLUMNS = ("billing_address", "delivery_address", "raw")
 _ORDER_COLUMNS = table_columns(Order)
@@ -103,14 +96,14 @@ def _stage(
 
 
 # In the order of codes, so that two imports lock rows in one order.
-_UPSERT_ORDERS = upsert(
+_UPSERT_ORDERS = upsert_statement(
     Order,
     key=["channel_id", "code"],
     silent=["fetched_at"],
     guard=NEWER_ORDER,
     source=sql.SQL("(SELECT * FROM pg_temp.new_orders ORDER BY code) AS new_orders"),
 )
-_UPSERT_LINES = upsert(
+_UPSERT_LINES = upsert_statement(
     OrderItem, key=["order_id", "line_number"], guard=sql.SQL("true"), source=sql.SQL("pg_temp.new_lines")
 )
 _DELETE_LINES = (

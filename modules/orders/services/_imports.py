@@ -4,9 +4,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, models, transaction
+from django.db import connection, transaction
 from psycopg import sql
 
+from modules.kernel.upserts import as_json_rows, upsert_statement
 from modules.orders.domain import ImportResult, LineFacts, OrderFacts, StatusFacts, normalized_email
 from modules.orders.events import orders_deleted, orders_imported
 from modules.orders.models import Order, OrderItem, OrderStatus, SalesChannel
@@ -105,7 +106,7 @@ def _write_orders(
     common = {"tenant_id": channel.tenant_id, "channel_id": channel.pk, "fetched_at": fetched_at, "deleted_at": None}
     rows = [order_row(facts) | {"raw": _as_object(facts.raw)} | common for facts in orders]
     with connection.cursor() as cursor:
-        cursor.execute(_UPSERT_ORDERS, [_as_json(rows)])
+        cursor.execute(_UPSERT_ORDERS, [as_json_rows(rows)])
         written: list[tuple[int, str, bool]] = cursor.fetchall()
     return written
 
@@ -135,61 +136,8 @@ def _write_lines(tenant_id: int, *, lines: Mapping[int, Sequence[LineFacts]]) ->
             " WHERE item.order_id = kept.order_id AND item.line_number > kept.lines",
             [list(lines), [len(order_lines) for order_lines in lines.values()]],
         )
-        cursor.execute(_UPSERT_LINES, [_as_json(rows)])
+        cursor.execute(_UPSERT_LINES, [as_json_rows(rows)])
 
 
-def _as_json(rows: list[dict[str, Any]]) -> str:
-    """Decimals and times go as text: PostgreSQL reads them by the column's type, so nothing becomes a float."""
-    return json.dumps(rows, default=str, ensure_ascii=False)
-
-
-FROM_JSON = sql.SQL("json_populate_recordset(NULL::{table}, %s::json)")
-
-
-def upsert(
-    model: type[models.Model],
-    *,
-    key: Sequence[str],
-    silent: Sequence[str] = (),
-    guard: sql.SQL,
-    source: sql.SQL = FROM_JSON,
-) -> sql.Composed:
-    """Return one INSERT for any number of rows from `source`; unless told otherwise a JSON list, typed by the table.
-
-    A stored row is updated where `guard` holds and any column but the `silent` ones differs.
-    """
-    columns = table_columns(model)
-    set_columns = [column for column in columns if column not in key]
-    compared = [column for column in set_columns if column not in silent]
-    table = sql.Identifier(model._meta.db_table)  # noqa: SLF001
-    return sql.SQL(
-        "INSERT INTO {table} AS stored ({columns})"
-        " SELECT {columns} FROM {source}"
-        " ON CONFLICT ({key}) DO UPDATE SET ({set_columns}) = ROW ({new_values})"
-        " WHERE ({old}) IS DISTINCT FROM ({new}) AND {guard}"
-        " RETURNING id, {returned}, xmax = 0"
-    ).format(
-        table=table,
-        columns=column_names(columns),
-        source=source.format(table=table),
-        key=column_names(key),
-        set_columns=column_names(set_columns),
-        new_values=column_names(set_columns, of="excluded"),
-        old=column_names(compared, of="stored"),
-        new=column_names(compared, of="excluded"),
-        guard=guard,
-        returned=sql.Identifier("stored", key[-1]),
-    )
-
-
-def table_columns(model: type[models.Model]) -> list[str]:
-    """Return the columns that an import fills: all but the id."""
-    return [str(field.column) for field in model._meta.concrete_fields if not field.primary_key]  # noqa: SLF001
-
-
-def column_names(columns: Sequence[str], *, of: str = "") -> sql.Composed:
-    return sql.SQL(", ").join(sql.Identifier(*filter(None, (of, column))) for column in columns)
-
-
-_UPSERT_ORDERS = upsert(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=NEWER_ORDER)
-_UPSERT_LINES = upsert(OrderItem, key=["order_id", "line_number"], guard=sql.SQL("true"))
+_UPSERT_ORDERS = upsert_statement(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=NEWER_ORDER)
+_UPSERT_LINES = upsert_statement(OrderItem, key=["order_id", "line_number"], guard=sql.SQL("true"))

@@ -183,7 +183,8 @@ class ParkedRecordAdmin(ReadOnlyAdmin):
     )
     def retry(self, request: HttpRequest, row: ParkedRecord) -> None:
         """Read the shop now; each reading tries its records set aside again."""
-        job_id = services.request_orders(shop=row.shop)
+        send = services.request_products if row.kind == ParkedRecord.Kind.PRODUCT else services.request_orders
+        job_id = send(shop=row.shop)
         text = _("The shop is being read, and its records set aside with it; follow the job.")
         messages.success(request, job_link(job_id, text))
 

@@ -3,8 +3,16 @@ from modules.shoptet.services._details import catch_up_deletions, refresh_orders
 from modules.shoptet.services._imports import process_snapshot
 from modules.shoptet.services._kinds import KINDS
 from modules.shoptet.services._order_run import SyncPaused
-from modules.shoptet.services._orders import AlreadyRunning, fetch_new_orders
-from modules.shoptet.services._requests import request_all_orders, request_orders
+from modules.shoptet.services._orders import fetch_new_orders
+from modules.shoptet.services._product_details import catch_up_product_deletions
+from modules.shoptet.services._products import import_master_products, prefill_target
+from modules.shoptet.services._requests import (
+    request_all_orders,
+    request_all_products,
+    request_orders,
+    request_products,
+)
+from modules.shoptet.services._runs import AlreadyRunning
 from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop
 from modules.shoptet.services._snapshots import (
     SnapshotClosed,
@@ -15,6 +23,7 @@ from modules.shoptet.services._snapshots import (
     request_snapshot,
     watch_snapshots,
 )
+from modules.shoptet.services._storefronts import NotAMaster, fill_from
 from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
 from modules.shoptet.services._webhooks import (
     WebhookRefused,
@@ -28,6 +37,7 @@ __all__ = [
     "KINDS",
     "AlreadyRunning",
     "CursorLost",
+    "NotAMaster",
     "SnapshotClosed",
     "SyncPaused",
     "UnsafeAddress",
@@ -35,13 +45,17 @@ __all__ = [
     "add_shop",
     "ask_for_snapshot",
     "catch_up_deletions",
+    "catch_up_product_deletions",
     "check_snapshot",
     "connect",
     "describe_shop",
     "download_snapshot",
     "fetch_new_orders",
+    "fill_from",
     "give_up",
     "handle_webhooks",
+    "import_master_products",
+    "prefill_target",
     "process_snapshot",
     "prune_webhooks",
     "receive_webhook",
@@ -49,8 +63,10 @@ __all__ = [
     "register_webhooks",
     "renew_webhook_key",
     "request_all_orders",
+    "request_all_products",
     "request_handling",
     "request_orders",
+    "request_products",
     "request_snapshot",
     "watch_snapshots",
     "webhook_url",

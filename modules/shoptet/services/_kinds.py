@@ -1,13 +1,15 @@
 """What can be taken as a snapshot. Another kind of record is one more entry: where it is asked for, read, stored."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from modules.orders import services as order_services
 from modules.shoptet import domain
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
+from modules.shoptet.services._product_details import write_products
+from modules.shoptet.services._storefronts import open_storefront
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,9 @@ class SnapshotKind:
 
     `path`: the endpoint that makes one. `read` turns a line's JSON into facts or raises UnreadableOrder; it is given
     the line's text, too, when that may be kept as it is. `code` names the facts. `store` writes a chunk of facts as
-    they were at a time; it must be safe to repeat and must never overwrite newer by older.
+    they were at a time; it must be safe to repeat and must never overwrite newer by older. `query` is asked for with
+    `path`, `key` is the field that a record without a readable rest is known by, `catch_up` the job that looks for what
+    was deleted since the file was made.
     """
 
     execution: str
@@ -34,6 +38,9 @@ class SnapshotKind:
     read: Callable[[Shop, Any, str | None], Any]
     code: Callable[[Any], str]
     store: Callable[[Shop, Sequence[Any], datetime], Stored]
+    query: Mapping[str, str] = field(default_factory=dict)
+    key: str = "code"
+    catch_up: str = ""
 
 
 def _store_orders(shop: Shop, orders: Sequence[Any], at: datetime) -> Stored:
@@ -48,9 +55,28 @@ ORDERS = SnapshotKind(
     read=lambda shop, record, text: domain.read_order(record, default_currency=shop.channel.currency, text=text),
     code=lambda facts: str(facts.code),
     store=_store_orders,
+    catch_up="shoptet.catch_up_deletions",
 )
 
-KINDS = {"orders": ORDERS}
+
+def _store_products(shop: Shop, products: Sequence[Any], at: datetime) -> Stored:
+    result = write_products(storefront_id=open_storefront(shop), products=products, at=at)
+    return Stored(len(result.created_ids), len(result.updated_ids), result.unchanged)
+
+
+PRODUCTS = SnapshotKind(
+    execution=SnapshotExecution.Kind.PRODUCTS_SNAPSHOT,
+    parked=ParkedRecord.Kind.PRODUCT,
+    path="/api/products/snapshot",
+    query={"include": "allCategories"},
+    key="guid",
+    read=lambda _shop, record, text: domain.read_product(record, is_clean=text is not None),
+    code=lambda facts: str(facts.guid),
+    store=_store_products,
+    catch_up="shoptet.catch_up_product_deletions",
+)
+
+KINDS = {"orders": ORDERS, "products": PRODUCTS}
 _BY_EXECUTION = {kind.execution: kind for kind in KINDS.values()}
 
 

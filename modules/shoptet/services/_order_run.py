@@ -1,30 +1,27 @@
-import logging
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from modules.kernel import clock
 from modules.orders import selectors as order_selectors
-from modules.orders.domain import StoredVersion, UnreadableOrder
+from modules.orders.domain import StoredVersion
 from modules.shoptet import domain, selectors
 from modules.shoptet.clients import CONNECTIONS, ORDERS_PER_PAGE, ShoptetClient, TemporaryShoptetError
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
 from modules.shoptet.services._details import CODES_AT_ONCE, Requested, read_details, request_details, store_details
-from modules.shoptet.services._shops import connect, describe_shop
+from modules.shoptet.services._reading import Reading, read_rows
+from modules.shoptet.services._shops import connect
 
 MAX_PASSES = 5  # over a list that keeps changing under the reader
 MAX_PARKED_RETRIES = 100  # per run
-DESCRIBE_EVERY = timedelta(days=1)
 
 Report = Callable[[int, int, str], None]
-logger = logging.getLogger(__name__)
 
 
 class SyncPaused(Exception):
@@ -32,8 +29,10 @@ class SyncPaused(Exception):
 
 
 @dataclass
-class OrderRun:
+class OrderRun(Reading):
     """One reading of one shop's changes, under a hold on its cursor."""
+
+    parked_kind = ParkedRecord.Kind.ORDER
 
     shop: Shop
     hold: cursors.Hold
@@ -53,25 +52,11 @@ class OrderRun:
     def read(self, *, fallback_lookback_hours: int | None) -> None:
         described_at = self.describe()
         deletions_at = self.take_deletions()
-        window = domain.plan_window(
-            position_at=self.hold.position_at,
-            shop_time=deletions_at or described_at or clock.now(),
-            fallback_lookback_hours=fallback_lookback_hours,
-        )
-        self.execution.window_from, self.execution.window_to = window.changed_from, window.changed_to
-        self.execution.save(update_fields=["window_from", "window_to"])
+        shop_time = deletions_at or described_at
+        window = self.open_window(shop_time=shop_time, fallback_lookback_hours=fallback_lookback_hours)
         self.take_window(window)
         self.retry_parked()
         self.finish(window)
-
-    def describe(self) -> datetime | None:
-        """Read the shop's settings daily, and when it is new; return the shop's time if it was asked."""
-        due = clock.now() - DESCRIBE_EVERY
-        if self.hold.position_at and self.shop.described_at and self.shop.described_at > due:
-            return None
-        facts, at = self.client.eshop()
-        describe_shop(shop=self.shop, facts=facts, described_at=clock.now())
-        return at
 
     def take_deletions(self) -> datetime | None:
         """Bury the orders that the shop deleted since the last run; return the shop's time if it was asked.
@@ -88,18 +73,8 @@ class OrderRun:
         self.settle()
         return at
 
-    def deletions_since(self, since: datetime) -> datetime:
-        oldest = clock.now() - timedelta(days=domain.CHANGE_LOG_DAYS - 1)
-        if since >= oldest:
-            return since
-        warning = _("The shop remembers deletions for 30 days only; older ones may have been missed.")
-        logger.warning("Shop %s: %s", self.shop.pk, warning)
-        self.execution.warning = warning
-        self.execution.save(update_fields=["warning"])
-        return oldest
-
     def take_deleted(self, page: domain.Page) -> None:
-        rows, unreadable = _read_rows(page)
+        rows, unreadable = read_rows(page)
         stored = self.stored(rows)
         alive = [row.code for row in rows if row.code in stored and not stored[row.code].is_deleted]
         for start in range(0, len(alive), CODES_AT_ONCE):
@@ -142,7 +117,7 @@ class OrderRun:
 
     def take_page(self, page: domain.Page) -> set[str]:
         """Bring in what is new or changed on a page; return a key of each of its rows."""
-        rows, unreadable = _read_rows(page)
+        rows, unreadable = read_rows(page)
         stored = self.stored(rows)
         wanted = [row.code for row in rows if domain.needs_detail(row, stored.get(row.code))]
         self.take([code for code in wanted if code not in self.asked])
@@ -169,12 +144,6 @@ class OrderRun:
             cursors.keep_cursor(self.hold)
             executions.note_progress(self.execution, **store_details(shop=self.shop, found=found))
 
-    def park(self, records: Sequence[executions.Unreadable]) -> None:
-        if records:
-            kind = ParkedRecord.Kind.ORDER
-            parked = executions.park_records(shop=self.shop, kind=kind, records=records, at=clock.now())
-            executions.note_progress(self.execution, parked=parked)
-
     def retry_parked(self) -> None:
         """Ask again for what could not be read in earlier runs."""
         records = selectors.open_parked_records(shop_id=self.shop.pk, kind=ParkedRecord.Kind.ORDER)
@@ -186,20 +155,3 @@ class OrderRun:
         )
         self.take(list(codes[:MAX_PARKED_RETRIES]))
         self.settle()
-
-    def finish(self, window: domain.Window) -> None:
-        """Move the cursor and close the log entry together; a run that lost its hold does neither."""
-        with transaction.atomic():
-            cursors.move_cursor(self.hold, to=window.changed_to)
-            executions.close_execution(self.execution, status=executions.Status.COMPLETED, finished_at=clock.now())
-            executions.tell_shop(self.shop, last_error="", paused_until=None)
-
-
-def _read_rows(page: domain.Page) -> tuple[list[domain.ListedOrder], list[executions.Unreadable]]:
-    rows, unreadable = [], []
-    for row in page.rows:
-        try:
-            rows.append(domain.read_listed(row))
-        except (UnreadableOrder, RecursionError) as error:
-            unreadable.append(executions.Unreadable("", domain.raw_text(row), str(error)))
-    return rows, unreadable

@@ -47,7 +47,7 @@ class SnapshotClosed(PermanentShoptetError):
 def request_snapshot(
     *, shop: Shop, what: str, trigger: str = SnapshotExecution.Trigger.MANUAL
 ) -> tuple[SnapshotExecution, bool]:
-    """Begin a snapshot of `what` ("orders"); return its log entry, and whether it is new: one at a time.
+    """Begin a snapshot of `what` (a key of KINDS); return its log entry, and whether it is new: one at a time.
 
     One transaction with the job that asks the shop; nothing outside is called. Raises KeyError for an unknown kind.
     """
@@ -95,12 +95,12 @@ def ask_for_snapshot(*, execution_id: int) -> None:
 
 
 def _ask(client: ShoptetClient, entry: SnapshotExecution) -> tuple[str, datetime]:
-    path = kind_of(entry).path
+    kind = kind_of(entry)
     try:
-        return client.request_snapshot(path)
+        return client.request_snapshot(kind.path, kind.query)
     except WebhookMissing:
         register_webhooks(shop=entry.shop, client=client)
-        return client.request_snapshot(path)
+        return client.request_snapshot(kind.path, kind.query)
 
 
 def _note_asked(entry: SnapshotExecution, *, remote_job_id: str, at: datetime) -> None:

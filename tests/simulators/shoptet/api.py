@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from starlette.routing import compile_path
 
-from . import eshop
+from . import eshop, product_api, products
 from .answers import ApiError, Json
 from .bodies import SECTIONS, Body, list_row, with_vendor_numbers, without_sections
 from .clock import write_instant
@@ -14,8 +14,8 @@ from .faults import FaultKind
 from .options import Options
 from .query import PAGING, Query, invalid, paginate
 from .selection import FILTERS, select_orders
-from .snapshots import Outcome, Snapshots
-from .state import Change, Order, Shop
+from .snapshots import Outcome, Record, Snapshots
+from .state import Change, Shop
 from .webhooks import Webhooks
 
 ORDERS_PATH = "/api/orders"
@@ -105,12 +105,20 @@ def snapshot_orders(call: Call) -> Json:
     return _start(call, f"{ORDERS_PATH}/snapshot", orders)
 
 
-def _start(call: Call, endpoint: str, orders: Iterable[Order]) -> Json:
+def snapshot_products(call: Call) -> Json:
+    query = Query(call.query, known=frozenset({*product_api.FILTERS, "include"}))
+    keep = product_api.include_of(query)
+    selected = product_api.select_products(call, query)
+    bodies = [products.without_sections(product.load(), keep=keep) for product in selected]
+    return _start(call, f"{product_api.PATH}/snapshot", [products.Product.from_body(body) for body in bodies])
+
+
+def _start(call: Call, endpoint: str, records: Iterable[Record]) -> Json:
     if not call.webhooks.has("job:finished"):
         message = "Please register webhook for event job:finished."
         raise ApiError(403, "required-webhook-registration", message, instance="job:finished")
     outcome = _OUTCOMES.get(call.fault, Outcome.COMPLETED) if call.fault else Outcome.COMPLETED
-    return {"jobId": call.snapshots.start(endpoint, orders, outcome=outcome).id}
+    return {"jobId": call.snapshots.start(endpoint, records, outcome=outcome).id}
 
 
 def get_job(call: Call) -> Json:
@@ -151,6 +159,8 @@ _ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", f"{ORDERS_PATH}/statuses"): list_statuses,
     ("GET", f"{ORDERS_PATH}/snapshot"): snapshot_orders,
     ("GET", f"{ORDERS_PATH}/{{code}}"): get_order,
+    ("GET", f"{product_api.PATH}/snapshot"): snapshot_products,
+    **product_api.ENDPOINTS,
     ("GET", "/api/system/jobs/{id}"): get_job,
     ("GET", "/api/webhooks"): list_webhooks,
     ("POST", "/api/webhooks"): register_webhooks,

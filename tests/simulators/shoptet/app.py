@@ -7,7 +7,7 @@ from uuid import UUID
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from . import api
+from . import api, product_api
 from .answers import ApiError, Json, Reply, envelope, html_page, refusal
 from .clock import write_http_date
 from .delivery import deliver, hung_up
@@ -52,7 +52,7 @@ class ShoptetApi:
         self.result_log = RequestLog()  # of the other port, which has its own host
         self.snapshots = Snapshots(shop.clock, options)
         self.webhooks = Webhooks(shop.clock)
-        shop.announce = self.webhooks.announce
+        shop.announce = shop.products.announce = self.webhooks.announce
 
     def reset(self) -> None:
         """Bring back the shop as opened: orders, time, tokens, buckets; no faults, an empty log."""
@@ -162,7 +162,7 @@ class ShoptetApi:
     def _data(self, incoming: _Incoming, fault: Fault | None) -> Json:
         endpoint, path = api.find_endpoint(incoming.method, incoming.raw_path)
         if fault:
-            self._move(fault.kind, incoming.query)
+            self._move(fault.kind, incoming)
             path = self._elsewhere(fault.kind, path)
         call = api.Call(
             self.shop, self.options, incoming.query, path, _json(incoming.body), self.snapshots, self.webhooks
@@ -172,9 +172,12 @@ class ShoptetApi:
             return {**data, "padding": "x" * fault.size}
         return spoil(fault.kind, data) if fault else data
 
-    def _move(self, kind: FaultKind, query: dict[str, str]) -> None:
-        """Insert or delete an order while somebody reads the list."""
-        if kind is FaultKind.SHIFT_BY_INSERT:
+    def _move(self, kind: FaultKind, incoming: _Incoming) -> None:
+        """Insert or delete an order, or a product, while somebody reads the list."""
+        query = incoming.query
+        if incoming.raw_path == product_api.PATH:
+            self._move_product(kind)
+        elif kind is FaultKind.SHIFT_BY_INSERT:
             self.shop.create()
         elif kind is FaultKind.SHIFT_BY_DELETE:
             listed = select_orders(
@@ -185,8 +188,18 @@ class ShoptetApi:
             if listed:
                 self.shop.delete(listed[0].code)
 
+    def _move_product(self, kind: FaultKind) -> None:
+        products = self.shop.products
+        if kind is FaultKind.SHIFT_BY_INSERT:
+            products.create()
+        elif kind is FaultKind.SHIFT_BY_DELETE and products.all():
+            products.delete(products.all()[0].guid)
+
     def _elsewhere(self, kind: FaultKind, path: dict[str, str]) -> dict[str, str]:
-        """Return the path parameters of another order when the fault is to answer with one."""
+        """Return the path parameters of another record when the fault is to answer with one."""
+        if kind is FaultKind.OTHER_ORDER and "guid" in path:
+            guids = (product.guid for product in self.shop.products.all() if product.guid != path["guid"])
+            return {"guid": next(guids, path["guid"])}
         if kind is not FaultKind.OTHER_ORDER or "code" not in path:
             return path
         others = (order.code for order in self.shop.orders() if order.code != path["code"])

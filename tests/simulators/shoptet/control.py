@@ -13,6 +13,7 @@ from .answers import Json
 from .app import ShoptetApi
 from .faults import Fault
 from .limits import TokenState
+from .products import NoSuchProduct
 from .state import NoSuchOrder
 
 Command = Callable[[ShoptetApi, Json], Json]
@@ -64,7 +65,28 @@ def reset(simulated: ShoptetApi, _request: Json) -> Json:
     return {}
 
 
-COMMANDS: tuple[Command, ...] = (create, edit, cancel, delete, inject, clear_faults, set_token, advance, reset)
+def create_product(simulated: ShoptetApi, request: Json) -> Json:
+    return {"guid": simulated.shop.products.create(request.get("changes"))}
+
+
+def edit_product(simulated: ShoptetApi, request: Json) -> Json:
+    simulated.shop.products.edit(request["guid"], request["changes"])
+    return {"guid": request["guid"]}
+
+
+def delete_product(simulated: ShoptetApi, request: Json) -> Json:
+    simulated.shop.products.delete(request["guid"])
+    return {"guid": request["guid"]}
+
+
+def put_category(simulated: ShoptetApi, request: Json) -> Json:
+    return {"guid": simulated.shop.products.put_category(**request)}
+
+
+COMMANDS: tuple[Command, ...] = (
+    *(create, edit, cancel, delete, create_product, edit_product, delete_product, put_category),
+    *(inject, clear_faults, set_token, advance, reset),
+)
 
 
 def control_of(simulated: ShoptetApi) -> Starlette:
@@ -92,6 +114,8 @@ def _endpoint(simulated: ShoptetApi, command: Command) -> Any:
             return JSONResponse(command(simulated, await request.json() if await request.body() else {}))
         except NoSuchOrder as error:
             return JSONResponse({"error": f"no order {error}"}, 404)
+        except NoSuchProduct as error:
+            return JSONResponse({"error": f"no product {error}"}, 404)
         except (KeyError, TypeError, ValueError) as error:
             return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
 

@@ -11,6 +11,7 @@ from typing import Any
 from .answers import ApiError, Json, Reply, html_page, refusal
 from .bodies import Body, with_vendor_numbers
 from .clock import ShopClock, write_http_date
+from .products import with_numbers
 
 
 class FaultKind(StrEnum):
@@ -153,11 +154,24 @@ def spoil(kind: FaultKind, data: Json) -> Json:
     damage = _DAMAGES.get(kind)
     if damage is None:
         return data
+    if "variants" in data or "products" in data:
+        return _spoil_product(kind, data)
     if "order" in data:
         return {**data, "order": damage(data["order"])}
-    if data.get("orders"):
-        return {**data, "orders": [damage(data["orders"][0]), *data["orders"][1:]]}
-    return data
+    return _spoil_first(damage, data, rows="orders")
+
+
+def _spoil_first(damage: Callable[[Body], Any], data: Json, *, rows: str) -> Json:
+    found = data.get(rows) or []
+    return {**data, rows: [damage(found[0]), *found[1:]]} if found else data
+
+
+def _spoil_product(kind: FaultKind, data: Json) -> Json:
+    """Spoil the detail of a product, or the first row of the list."""
+    damage = _PRODUCT_DAMAGES[kind]
+    if "variants" in data:
+        return damage(data)
+    return _spoil_first(damage, data, rows="products")
 
 
 def _nulls(order: Body) -> Body:
@@ -183,4 +197,12 @@ _DAMAGES: dict[FaultKind, Callable[[Body], Any]] = {
     FaultKind.NUL_CHARACTER: _named("Jan\u0000 Novák"),
     FaultKind.LINE_SEPARATOR: _named("Jan\u2028Novák"),
     FaultKind.NUMBER_AMOUNTS: with_vendor_numbers,
+}
+
+_PRODUCT_DAMAGES: dict[FaultKind, Callable[[Body], Body]] = {
+    FaultKind.NULLS: lambda product: {**dict.fromkeys(product), "guid": product["guid"]},
+    FaultKind.UNREADABLE: lambda product: {**product, "variants": "variants are not available"},
+    FaultKind.NUL_CHARACTER: lambda product: {**product, "name": "Lam\u0000pa"},
+    FaultKind.LINE_SEPARATOR: lambda product: {**product, "name": "Lam\u2028pa"},
+    FaultKind.NUMBER_AMOUNTS: with_numbers,
 }

@@ -18,6 +18,7 @@ from .delivery import ExposedProtocol
 from .faults import Fault, FaultKind
 from .limits import TokenState
 from .options import Options
+from .products import Products
 from .request_log import LoggedRequest
 from .state import Order, Shop
 from .webhooks import Delivery
@@ -80,6 +81,11 @@ class SimulatedShop:
 
     def delete_order(self, code: str) -> None:
         self.shop.delete(code)
+
+    @property
+    def products(self) -> Products:
+        """What the shop sells; to be read and changed."""
+        return self.shop.products
 
     def inject(self, kind: FaultKind | str, **matching: Any) -> Fault:
         """Let calls fail from now on; returns the fault, which counts what it `struck`. Arguments: see Fault."""

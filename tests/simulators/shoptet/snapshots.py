@@ -7,16 +7,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 
 from .answers import ApiError, Json
 from .bodies import guid
 from .clock import ShopClock, write_instant
 from .options import Options
-from .state import Order
 
 MAX_READS_OF_UNFINISHED = 10  # source: description of GET /api/system/jobs/{jobId}
 RESULTS_PATH = "/api-results/"
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+class Record(Protocol):
+    """What a line of a file is made of."""
+
+    def load(self) -> Json: ...
 
 
 class Outcome(StrEnum):
@@ -28,14 +34,14 @@ class Outcome(StrEnum):
 
 @dataclass(slots=True)
 class Job:
-    """One asynchronous job; `orders` is the shop as it was when the job was asked for."""
+    """One asynchronous job; `records` are what the shop had when the job was asked for."""
 
     number: int
     endpoint: str
     created_at: datetime
     ends_at: datetime
     outcome: Outcome
-    orders: Sequence[Order]
+    records: Sequence[Record]
     reads: int = field(default=0)
     is_announced: bool = field(default=False)
 
@@ -65,11 +71,11 @@ class Snapshots:
         self.line_faults: dict[int, str] = {}  # by the line's place: what stands there instead
         self._jobs: dict[str, Job] = {}
 
-    def start(self, endpoint: str, orders: Iterable[Order], *, outcome: Outcome = Outcome.COMPLETED) -> Job:
+    def start(self, endpoint: str, records: Iterable[Record], *, outcome: Outcome = Outcome.COMPLETED) -> Job:
         now = self._clock.now()
         with self._lock:
             ends_at = now + timedelta(seconds=self._options.snapshot_seconds)
-            job = Job(len(self._jobs) + 1, endpoint, now, ends_at, outcome, list(orders))
+            job = Job(len(self._jobs) + 1, endpoint, now, ends_at, outcome, list(records))
             self._jobs[job.id] = job
         return job
 
@@ -132,7 +138,7 @@ class Snapshots:
         return "expired" if is_expired else "completed"
 
     def _packed(self, job: Job) -> bytes:
-        lines = [f"{self._line(place, order)}\n".encode() for place, order in enumerate(job.orders)]
+        lines = [f"{self._line(place, record)}\n".encode() for place, record in enumerate(job.records)]
         if self.format == "plain":
             return b"".join(lines)[:-1]  # without the last line break, as some writers do
         if self.format == "members":
@@ -141,5 +147,5 @@ class Snapshots:
             return b"".join(gzip.compress(part, 1, mtime=0) for part in parts)
         return gzip.compress(b"".join(lines), 1, mtime=0)
 
-    def _line(self, place: int, order: Order) -> str:
-        return self.line_faults.get(place) or _ENCODER.encode(order.load())
+    def _line(self, place: int, record: Record) -> str:
+        return self.line_faults.get(place) or _ENCODER.encode(record.load())

@@ -11,6 +11,8 @@ from typing import Any
 
 from .bodies import CANCELLED, STATUS_NAMES, Body, Sale, guid, order_body, status_of
 from .clock import ShopClock, read_instant, write_instant
+from .merging import merge
+from .products import Products
 
 CHANGE_HISTORY = timedelta(days=30)  # what GET /api/orders/changes guarantees
 
@@ -95,6 +97,7 @@ class Shop:
         self.announce: Callable[[str, str], None] = lambda _event, _instance: None  # webhooks, once there are any
         self.currency_code = currency_code
         self.lock = threading.RLock()
+        self.products = Products(self.clock, self.lock, currency_code)
         self._sort_key, self._is_descending = LIST_ORDERS[list_order]
         self._opened_with = tuple(orders)
         self._listed: list[Order] | None = None
@@ -103,6 +106,7 @@ class Shop:
 
     def reset(self) -> None:
         with self.lock:
+            self.products.reset()
             self._orders = {order.code: order for order in self._opened_with}
             self._deleted_at: dict[str, datetime] = {}
             self._forget_lists()
@@ -217,15 +221,6 @@ class Shop:
         """Return the code after the highest purely numeric one, or the first of this year."""
         highest = max((int(code) for code in self._orders if code.isdecimal()), default=0)
         return str(max(highest + 1, now.year * 1_000_000 + 1))
-
-
-def merge(body: Body, changes: Body) -> Body:
-    """Return `body` with `changes` laid over it: objects key by key, everything else whole."""
-    merged = dict(body)
-    for key, value in changes.items():
-        inner = merged.get(key)
-        merged[key] = merge(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
-    return merged
 
 
 def _sortable(instant: datetime | None) -> float:

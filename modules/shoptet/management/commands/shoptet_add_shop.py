@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from modules.accounts import services as account_services
 from modules.kernel.tenancy import tenant_scope
-from modules.shoptet import services
+from modules.shoptet import selectors, services
 from modules.shoptet.clients import InvalidToken
+from modules.shoptet.models import Shop
 
 
 class Command(BaseCommand):
@@ -22,6 +23,7 @@ class Command(BaseCommand):
         parser.add_argument("--url", default="https://api.myshoptet.com", help="address of the API")
         parser.add_argument("--token-file", type=Path, help="a file with the private API token")
         parser.add_argument("--master", action="store_true", help="other shops take their products from this one")
+        parser.add_argument("--filled-from", type=int, metavar="ID", help="the master shop that products come from")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         token = _token(options["token_file"])
@@ -35,7 +37,9 @@ class Command(BaseCommand):
                     token=token,
                     is_master=options["master"],
                 )
-        except (services.UnsafeAddress, InvalidToken) as error:
+                if options["filled_from"]:
+                    services.fill_from(shop=shop, master=selectors.get_shop(options["filled_from"]))
+        except (services.UnsafeAddress, services.NotAMaster, InvalidToken, Shop.DoesNotExist) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(_("Shop %(id)s, %(name)s, is connected.") % {"id": shop.pk, "name": shop.name})
 

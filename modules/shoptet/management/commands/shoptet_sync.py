@@ -2,8 +2,10 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
@@ -15,46 +17,64 @@ from modules.shoptet.clients import ShoptetError
 from modules.shoptet.models import Shop, SnapshotExecution
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How one kind of record is read: by a job, or here and now."""
+
+    send: Callable[..., UUID]
+    read: Callable[..., SnapshotExecution | None]
+    shops: Callable[[], Iterable[Shop]] = selectors.active_shops  # that "all" stands for
+
+
+READINGS = {
+    "orders": Reading(services.request_orders, services.fetch_new_orders),
+    "products": Reading(services.request_products, services.import_master_products, selectors.active_master_shops),
+}
+
+
 class Command(BaseCommand):
     help = "Send the jobs that read shops; with --now read them here, with a progress bar."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("what", choices=["orders"])
+        parser.add_argument("what", choices=sorted(READINGS))
         parser.add_argument("--shop", required=True, metavar="ID|all")
         parser.add_argument("--now", action="store_true", help="read here and now instead of sending jobs")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         with all_tenants():
-            shops = _shops(options["shop"])
+            reading = READINGS[options["what"]]
+            shops = wanted_shops(options["shop"], among=reading.shops)
         for shop in shops:
             with tenant_scope(shop.tenant_id):
-                self._read(shop) if options["now"] else self._send(shop)
+                self._read(reading, shop) if options["now"] else self._send(reading, shop)
 
-    def _send(self, shop: Shop) -> None:
-        job_id = services.request_orders(shop=shop)
+    def _send(self, reading: Reading, shop: Shop) -> None:
+        job_id = reading.send(shop=shop)
         self.stdout.write(_("%(shop)s: job %(job)s is sent.") % {"shop": shop, "job": job_id})
 
-    def _read(self, shop: Shop) -> None:
+    def _read(self, reading: Reading, shop: Shop) -> None:
         holder = f"command:{socket.gethostname()}:{os.getpid()}"
         manual, bar = SnapshotExecution.Trigger.MANUAL, ProgressBar(self.stdout)
         try:
-            entry = services.fetch_new_orders(shop_id=shop.pk, holder=holder, report=bar.draw, trigger=manual)
-        except (ShoptetError, services.AlreadyRunning, services.CursorLost) as error:
+            entry = reading.read(shop_id=shop.pk, holder=holder, report=bar.draw, trigger=manual)
+        except (ShoptetError, services.AlreadyRunning, services.CursorLost, services.NotAMaster) as error:
             raise CommandError(f"{shop}: {error}") from None
         bar.end()
-        self.stdout.write(_summary(shop, entry))
+        self.stdout.write(summary_of(shop, entry))
 
 
-def _shops(which: str) -> Sequence[Shop]:
+def wanted_shops(which: str, *, among: Callable[[], Iterable[Shop]] = selectors.active_shops) -> Sequence[Shop]:
+    """Return the shop of a number, or for "all" those of `among`; raises CommandError."""
     if which == "all":
-        return list(selectors.active_shops())
+        return list(among())
     try:
         return [selectors.get_shop(int(which))]
     except (ValueError, Shop.DoesNotExist):
         raise CommandError(_("There is no shop %r; use its number, or all.") % which) from None
 
 
-def _summary(shop: Shop, entry: SnapshotExecution | None) -> str:
+def summary_of(shop: Shop, entry: SnapshotExecution | None) -> str:
+    """Return a line about how a reading went."""
     if entry is None:
         return _("%s is switched off.") % shop
     counts = {name: getattr(entry, name) for name in ("created", "updated", "deleted", "unchanged", "parked")}
