@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -8,7 +9,7 @@ from modules.jobs.domain import ExponentialBackoff, JobCancelled, PermanentError
 from modules.jobs.engine import actor, context
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
-from modules.shoptet import selectors, services
+from modules.shoptet import domain, selectors, services
 from modules.shoptet.clients import PermanentShoptetError, RateLimited
 from modules.shoptet.models import Shop
 
@@ -49,6 +50,34 @@ def fetch_new_orders(*, shop_id: int, fallback_lookback_hours: int | None = None
     except services.SyncPaused:
         services.request_orders(
             shop=selectors.get_shop(shop_id), trigger=trigger, fallback_lookback_hours=fallback_lookback_hours
+        )
+
+
+READING_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
+
+
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def refresh_all_statuses(*, recent_days: int = domain.RECENT_DAYS, open_days: int = domain.OPEN_DAYS) -> None:
+    """Send one job per active shop."""
+    with all_tenants():
+        services.request_readings("refresh_statuses", trigger="schedule", recent_days=recent_days, open_days=open_days)
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=READING_BACKOFF,
+    time_limit=30 * clock.MINUTE,
+    notify_shutdown=True,
+    unique_until="start",
+)
+def refresh_statuses(
+    *, shop_id: int, trigger: str = "manual", recent_days: int = domain.RECENT_DAYS, open_days: int = domain.OPEN_DAYS
+) -> None:
+    """Bring a shop's recent and open orders to the statuses that they have there."""
+    with _as_job_ending():
+        services.refresh_statuses(
+            shop_id=shop_id, **_runner(), trigger=trigger, recent_days=recent_days, open_days=open_days
         )
 
 
@@ -146,6 +175,12 @@ def prune_webhooks() -> None:
         gone = services.prune_webhooks(handled_before=clock.now() - KEEP_WEBHOOKS_FOR, limit=WEBHOOKS_PER_PRUNE)
     if gone == WEBHOOKS_PER_PRUNE:
         prune_webhooks.send()
+
+
+def _runner() -> dict[str, Any]:
+    """Return who reads, for a service that reads a shop."""
+    job_id = context.job().id
+    return {"holder": f"job:{job_id}", "job_id": job_id, "report": _report_records}
 
 
 def _report_records(done: int, total: int, message: str) -> None:

@@ -16,7 +16,7 @@ import httpx
 from django.utils.translation import gettext as _
 
 from modules.kernel import clock
-from modules.orders.domain import UnreadableOrder
+from modules.orders.domain import StatusFacts, UnreadableOrder
 from modules.shoptet import domain
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -132,6 +132,22 @@ class ShoptetClient:
             return None
         with _unexpected_unless_readable():
             return domain.read_page(answer.data, rows="orders")
+
+    def orders_of(self, codes: Sequence[str]) -> list[domain.ListedOrder]:
+        """Return the list's rows of these orders, at most 50; what the shop has not, or cannot tell, is left out."""
+        asked = [code for code in codes if "," not in code and code.strip() == code]  # others cannot be named there
+        if not asked:
+            return []
+        query = {"orderCodes": ",".join(asked), "itemsPerPage": str(ORDERS_PER_PAGE)}
+        answer = self._existing("/api/orders", query)
+        with _unexpected_unless_readable():
+            return [domain.read_listed(row) for row in domain.read_page(answer.data, rows="orders").rows]
+
+    def order_statuses(self) -> tuple[StatusFacts, ...]:
+        """Return the statuses that the shop's orders may have."""
+        answer = self._existing("/api/orders/statuses", {})
+        with _unexpected_unless_readable():
+            return domain.read_statuses(answer.data)
 
     def deletion_page(self, *, since: datetime, page: int) -> tuple[domain.Page, datetime]:
         """Return a page of at most 1,000 orders deleted since `since` (30 days back at most), and the shop's time."""

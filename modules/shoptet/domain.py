@@ -20,9 +20,12 @@ from typing import Any
 from modules.orders.domain import LineFacts, OrderFacts, StatusFacts, StoredVersion, UnreadableOrder
 from modules.orders.domain import value_in_default_currency as default_value
 
+COMPLETED_STATUS_ID = -3  # system status "Vyřízena"
 CANCELLED_STATUS_ID = -4  # system status "Stornována": the header price becomes 0, the lines keep theirs
+CLOSED_STATUS_IDS = (COMPLETED_STATUS_ID, CANCELLED_STATUS_ID)
 SET_PART = "product-set-item"
 OVERLAP = timedelta(hours=2)  # changes may become visible late; what is stored is not fetched twice
+RECENT_DAYS, OPEN_DAYS = 14, 180  # of orders whose status is looked at: all of them, and those still open
 CHANGE_LOG_DAYS = 30  # how long GET /api/orders/changes remembers deletions
 SETTLING = timedelta(seconds=5)  # times have whole seconds: an order read this soon may have changed since
 MAX_KEY_LENGTH = 100  # characters; codes and GUIDs of live shops stay under 40
@@ -36,6 +39,7 @@ class ListedOrder:
 
     code: str
     changed_at: datetime | None
+    status_id: int | None = None  # the change log does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,12 +382,12 @@ def _read_line(line: _Reader, number: int) -> LineFacts:
 def read_listed(row: Any) -> ListedOrder:
     """Return a row of GET /api/orders or /api/orders/changes; raises UnreadableOrder when it has no code.
 
-    A change time that cannot be read counts as unknown, so that the detail is fetched.
+    A change time or status that cannot be read counts as unknown, so that the detail is fetched.
     """
     order = _Reader(clean(row))
     code = _read_code(order)
     try:
-        return ListedOrder(code, order.time("changeTime"))
+        return ListedOrder(code, order.time("changeTime"), order.part("status").number("id"))
     except UnreadableOrder:
         return ListedOrder(code, None)
 
@@ -413,6 +417,15 @@ def read_eshop(data: Any) -> EshopFacts:
         timezone=settings.text("timezone"),
         statuses=tuple(_read_status(status) for status in statuses),
     )
+
+
+def read_statuses(data: Any) -> tuple[StatusFacts, ...]:
+    """Return what GET /api/orders/statuses says; raises UnreadableOrder."""
+    reader = _Reader(clean(data), "data")
+    statuses = tuple(_read_status(status) for status in reader.parts("statuses"))
+    if not statuses:
+        raise reader.unreadable("statuses", "is empty")  # every shop has the system's own
+    return statuses
 
 
 def _read_status(status: _Reader) -> StatusFacts:

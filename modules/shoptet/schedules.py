@@ -1,4 +1,5 @@
 from modules.jobs.domain import Schedule
+from modules.shoptet.domain import OPEN_DAYS, RECENT_DAYS
 
 SCHEDULES = [
     Schedule(
@@ -7,6 +8,13 @@ SCHEDULES = [
         cron="*/15 * * * *",
         options={"fallback_lookback_hours": None},
         description="Bring in new, changed and deleted orders; a shop's first run reads its whole history.",
+    ),
+    Schedule(
+        "orders.refresh_statuses",
+        actor="shoptet.refresh_all_statuses",
+        cron="25 * * * *",
+        options={"recent_days": RECENT_DAYS, "open_days": OPEN_DAYS},
+        description="Bring recent orders, and open ones up to an age, to the statuses that they have in the shop.",
     ),
     Schedule(
         "shoptet.watch_snapshots",

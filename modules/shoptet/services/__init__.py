@@ -3,8 +3,9 @@ from modules.shoptet.services._details import catch_up_deletions, refresh_orders
 from modules.shoptet.services._imports import process_snapshot
 from modules.shoptet.services._kinds import KINDS
 from modules.shoptet.services._order_run import SyncPaused
-from modules.shoptet.services._orders import AlreadyRunning, fetch_new_orders
-from modules.shoptet.services._requests import request_all_orders, request_orders
+from modules.shoptet.services._orders import fetch_new_orders
+from modules.shoptet.services._requests import request_all_orders, request_orders, request_reading, request_readings
+from modules.shoptet.services._runs import AlreadyRunning
 from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop
 from modules.shoptet.services._snapshots import (
     SnapshotClosed,
@@ -15,6 +16,7 @@ from modules.shoptet.services._snapshots import (
     request_snapshot,
     watch_snapshots,
 )
+from modules.shoptet.services._statuses import refresh_statuses
 from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
 from modules.shoptet.services._webhooks import (
     WebhookRefused,
@@ -46,11 +48,14 @@ __all__ = [
     "prune_webhooks",
     "receive_webhook",
     "refresh_orders",
+    "refresh_statuses",
     "register_webhooks",
     "renew_webhook_key",
     "request_all_orders",
     "request_handling",
     "request_orders",
+    "request_reading",
+    "request_readings",
     "request_snapshot",
     "watch_snapshots",
     "webhook_url",

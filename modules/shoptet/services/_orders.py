@@ -1,25 +1,12 @@
-from contextlib import suppress
-from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-from django.utils.translation import gettext as _
-
-from modules.jobs.domain import JobCancelled
-from modules.kernel import clock
 from modules.shoptet import selectors
-from modules.shoptet.clients import RateLimited, ShoptetError
 from modules.shoptet.models import SnapshotExecution
-from modules.shoptet.services import _cursors as cursors
-from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._order_run import OrderRun, Report, SyncPaused
+from modules.shoptet.services._order_run import OrderRun, Report
+from modules.shoptet.services._runs import Runner, open_run
 
 CURSOR = "orders.change_time"
 KIND = SnapshotExecution.Kind.ORDERS_INCREMENTAL
-
-
-class AlreadyRunning(Exception):
-    """Somebody else reads this shop right now."""
 
 
 def fetch_new_orders(
@@ -42,51 +29,7 @@ def fetch_new_orders(
     shop = selectors.get_shop(shop_id)
     if not shop.is_active:
         return None
-    if shop.paused_until and shop.paused_until > clock.now():
-        raise RateLimited(shop.paused_until)
-    hold = cursors.take_cursor(shop=shop, name=CURSOR, holder=holder)
-    if hold is None:
-        raise AlreadyRunning(_("Another run reads this shop right now."))
-    try:
-        execution = executions.begin_execution(
-            shop=shop, kind=KIND, trigger=trigger, job_id=job_id, started_at=clock.now()
-        )
-        _run_logged(
-            OrderRun(shop, hold, execution, report, most_details), fallback_lookback_hours=fallback_lookback_hours
-        )
-    finally:
-        cursors.release_cursor(hold)
-    execution.refresh_from_db()
-    return execution
-
-
-def _run_logged(run: OrderRun, *, fallback_lookback_hours: int | None) -> None:
-    """Run, and leave what happened in the pipeline log and at the shop, where its owner looks."""
-    try:
-        run.run(fallback_lookback_hours=fallback_lookback_hours)
-    except SyncPaused:
-        raise  # the entry stays open for the run that goes on
-    except RateLimited as error:
-        _write_end(run, status=executions.Status.WAITING, error=str(error), paused_until=error.retry_at)
-        raise
-    except Exception as error:
-        _write_end(run, status=executions.Status.ERROR, error=_reason(error))
-        raise
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, ShoptetError):
-        return str(error)
-    if isinstance(error, JobCancelled):
-        return _("Cancelled.")
-    return _("Something broke in Backroom: %r") % error
-
-
-def _write_end(run: OrderRun, *, status: str, error: str, paused_until: datetime | None = None) -> None:
-    """Write how a run failed; one that lost its hold leaves the log to whoever has it now."""
-    is_over = status == executions.Status.ERROR
-    with suppress(cursors.CursorLost), transaction.atomic():
-        cursors.keep_cursor(run.hold)
-        finished_at = clock.now() if is_over else None
-        executions.close_execution(run.execution, status=status, finished_at=finished_at, error=error)
-        executions.tell_shop(run.shop, last_error=error if is_over else "", paused_until=paused_until)
+    with open_run(shop=shop, cursor=CURSOR, kind=KIND, runner=Runner(holder, trigger, job_id)) as run:
+        reading = OrderRun(shop, run.hold, run.execution, report, most_details)
+        reading.run(fallback_lookback_hours=fallback_lookback_hours)
+    return run.execution

@@ -2,8 +2,11 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
@@ -15,30 +18,45 @@ from modules.shoptet.clients import ShoptetError
 from modules.shoptet.models import Shop, SnapshotExecution
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How one kind of record is read: by a job, or here and now."""
+
+    send: Callable[..., UUID]
+    read: Callable[..., SnapshotExecution | None]
+
+
+READINGS = {
+    "orders": Reading(services.request_orders, services.fetch_new_orders),
+    "statuses": Reading(partial(services.request_reading, "refresh_statuses"), services.refresh_statuses),
+}
+
+
 class Command(BaseCommand):
     help = "Send the jobs that read shops; with --now read them here, with a progress bar."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("what", choices=["orders"])
+        parser.add_argument("what", choices=sorted(READINGS))
         parser.add_argument("--shop", required=True, metavar="ID|all")
         parser.add_argument("--now", action="store_true", help="read here and now instead of sending jobs")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         with all_tenants():
             shops = _shops(options["shop"])
+        reading = READINGS[options["what"]]
         for shop in shops:
             with tenant_scope(shop.tenant_id):
-                self._read(shop) if options["now"] else self._send(shop)
+                self._read(reading, shop) if options["now"] else self._send(reading, shop)
 
-    def _send(self, shop: Shop) -> None:
-        job_id = services.request_orders(shop=shop)
+    def _send(self, reading: Reading, shop: Shop) -> None:
+        job_id = reading.send(shop=shop)
         self.stdout.write(_("%(shop)s: job %(job)s is sent.") % {"shop": shop, "job": job_id})
 
-    def _read(self, shop: Shop) -> None:
+    def _read(self, reading: Reading, shop: Shop) -> None:
         holder = f"command:{socket.gethostname()}:{os.getpid()}"
         manual, bar = SnapshotExecution.Trigger.MANUAL, ProgressBar(self.stdout)
         try:
-            entry = services.fetch_new_orders(shop_id=shop.pk, holder=holder, report=bar.draw, trigger=manual)
+            entry = reading.read(shop_id=shop.pk, holder=holder, report=bar.draw, trigger=manual)
         except (ShoptetError, services.AlreadyRunning, services.CursorLost) as error:
             raise CommandError(f"{shop}: {error}") from None
         bar.end()
