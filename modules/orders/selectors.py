@@ -2,7 +2,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from modules.orders.domain import StoredVersion
 from modules.orders.models import Order, SalesChannel
@@ -27,8 +27,32 @@ def recent_or_open(
 ) -> Orders:
     """Return the living orders made since `recent_from`, and since `open_from` those in no closed status."""
     is_open = Q(created_at__gte=open_from) & (Q(status_id=None) | ~Q(status_id__in=closed_status_ids))
+    return living_orders(channel_id=channel_id).filter(is_open | Q(created_at__gte=recent_from))
+
+
+def living_orders(*, channel_id: int) -> Orders:
+    """Return the orders of a channel that its source has not deleted."""
     orders: Orders = Order.objects.filter(channel_id=channel_id, deleted_at=None)
-    return orders.filter(is_open | Q(created_at__gte=recent_from))
+    return orders
+
+
+def oldest_order_at(*, channel_id: int) -> datetime | None:
+    """Return when the oldest living order was made; None when there is none of a known time."""
+    oldest: datetime | None = living_orders(channel_id=channel_id).aggregate(at=Min("created_at"))["at"]
+    return oldest
+
+
+def codes_made_between(*, channel_id: int, since: datetime | None, until: datetime) -> list[str]:
+    """Return the codes of living orders made from `since` (None: ever) to `until`, both included."""
+    made = living_orders(channel_id=channel_id).filter(created_at__lte=until)
+    if since:
+        made = made.filter(created_at__gte=since)
+    return list(made.values_list("code", flat=True))
+
+
+def timeless_orders(*, channel_id: int, after: datetime) -> Orders:
+    """Return the living orders of no known time, or of one after `after`."""
+    return living_orders(channel_id=channel_id).filter(Q(created_at=None) | Q(created_at__gt=after))
 
 
 def get_channel(channel_id: int) -> SalesChannel:

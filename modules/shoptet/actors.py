@@ -81,6 +81,30 @@ def refresh_statuses(
         )
 
 
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def reconcile_all_orders() -> None:
+    """Send one job per active shop."""
+    with all_tenants():
+        services.request_readings("reconcile_orders", trigger="schedule")
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=READING_BACKOFF,
+    time_limit=60 * clock.MINUTE,  # 500,000 orders are 10,000 pages at the API's 10 a second, and a retry goes on
+    notify_shutdown=True,
+    unique_until="start",
+)
+def reconcile_orders(*, shop_id: int, trigger: str = "manual") -> None:
+    """Compare a shop's orders with ours, and bring in what differs."""
+    try:
+        with _as_job_ending():
+            services.reconcile_orders(shop_id=shop_id, **_runner(), trigger=trigger, most_details=DETAILS_PER_JOB)
+    except services.SyncPaused:
+        services.request_reading("reconcile_orders", shop=selectors.get_shop(shop_id), trigger=trigger)
+
+
 STEP_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
 KEEP_WEBHOOKS_FOR = timedelta(days=30)
 WEBHOOKS_PER_PRUNE = 5_000

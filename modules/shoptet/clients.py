@@ -123,9 +123,16 @@ class ShoptetClient:
 
         None for a page after the last one, which some shops answer with 404: the list became shorter.
         """
-        query = {"changeTimeTo": domain.format_time(window.changed_to)}
+        return self._order_page("changeTime", window=window, page=page)
+
+    def orders_made(self, *, window: domain.Window, page: int) -> domain.Page | None:
+        """Return a page as `order_page` does, of orders that were made in `window`."""
+        return self._order_page("creationTime", window=window, page=page)
+
+    def _order_page(self, time: str, *, window: domain.Window, page: int) -> domain.Page | None:
+        query = {f"{time}To": domain.format_time(window.changed_to)}
         if window.changed_from:
-            query["changeTimeFrom"] = domain.format_time(window.changed_from)
+            query[f"{time}From"] = domain.format_time(window.changed_from)
         ask = self._existing if page == 1 else self._get
         answer = ask("/api/orders", query | {"itemsPerPage": str(ORDERS_PER_PAGE), "page": str(page)})
         if answer.data is None:

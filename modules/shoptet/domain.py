@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -83,6 +83,15 @@ def plan_window(
     if fallback_lookback_hours is None:
         return Window(None, shop_time)
     return Window(shop_time - timedelta(hours=fallback_lookback_hours), shop_time)
+
+
+def months(*, since: datetime, until: datetime) -> Iterator[Window]:
+    """Yield windows of 31 days from `since` to `until`, which overlap by a second: either end may be exclusive."""
+    start = since
+    while start < until:
+        end = min(start + timedelta(days=31), until)
+        yield Window(start - timedelta(seconds=1), end)
+        start = end
 
 
 def needs_detail(listed: ListedOrder, stored: StoredVersion | None) -> bool:

@@ -82,6 +82,7 @@ class SnapshotExecution(models.Model):
     class Kind(models.TextChoices):
         ORDERS_INCREMENTAL = "orders-incremental", _("New and changed orders")
         ORDERS_SNAPSHOT = "orders-snapshot", _("All orders")
+        ORDERS_RECONCILIATION = "orders-reconciliation", _("Orders compared with the shop's")
         ORDERS_STATUSES = "orders-statuses", _("Statuses of orders")
 
     class Trigger(models.TextChoices):

@@ -17,6 +17,12 @@ SCHEDULES = [
         description="Bring recent orders, and open ones up to an age, to the statuses that they have in the shop.",
     ),
     Schedule(
+        "shoptet.reconcile_orders",
+        actor="shoptet.reconcile_all_orders",
+        cron="30 3 * * 0",
+        description="Compare all orders with the shop's: it remembers deletions for 30 days only.",
+    ),
+    Schedule(
         "shoptet.watch_snapshots",
         actor="shoptet.watch_snapshots",
         cron="* * * * *",

@@ -96,7 +96,7 @@ def test_an_order_that_is_missing_is_buried_after_its_own_404_alone(simulated, s
     simulated.advance(60)
     sync()
     simulated.delete_order(gone)
-    simulated.shop._deleted_at.clear()
+    simulated.shop.forget_deletions()
 
     assert refresh().deleted == 1
 

@@ -4,6 +4,7 @@ from modules.shoptet.services._imports import process_snapshot
 from modules.shoptet.services._kinds import KINDS
 from modules.shoptet.services._order_run import SyncPaused
 from modules.shoptet.services._orders import fetch_new_orders
+from modules.shoptet.services._reconciliation import Rehearsal, reconcile_orders, rehearse_reconciliation
 from modules.shoptet.services._requests import request_all_orders, request_orders, request_reading, request_readings
 from modules.shoptet.services._runs import AlreadyRunning
 from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop
@@ -30,6 +31,7 @@ __all__ = [
     "KINDS",
     "AlreadyRunning",
     "CursorLost",
+    "Rehearsal",
     "SnapshotClosed",
     "SyncPaused",
     "UnsafeAddress",
@@ -47,9 +49,11 @@ __all__ = [
     "process_snapshot",
     "prune_webhooks",
     "receive_webhook",
+    "reconcile_orders",
     "refresh_orders",
     "refresh_statuses",
     "register_webhooks",
+    "rehearse_reconciliation",
     "renew_webhook_key",
     "request_all_orders",
     "request_handling",

@@ -42,7 +42,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         with all_tenants():
-            shops = _shops(options["shop"])
+            shops = wanted_shops(options["shop"])
         reading = READINGS[options["what"]]
         for shop in shops:
             with tenant_scope(shop.tenant_id):
@@ -60,10 +60,11 @@ class Command(BaseCommand):
         except (ShoptetError, services.AlreadyRunning, services.CursorLost) as error:
             raise CommandError(f"{shop}: {error}") from None
         bar.end()
-        self.stdout.write(_summary(shop, entry))
+        self.stdout.write(summary_of(shop, entry))
 
 
-def _shops(which: str) -> Sequence[Shop]:
+def wanted_shops(which: str) -> Sequence[Shop]:
+    """Return the shop of a number, or every active one for "all"; raises CommandError."""
     if which == "all":
         return list(selectors.active_shops())
     try:
@@ -72,7 +73,8 @@ def _shops(which: str) -> Sequence[Shop]:
         raise CommandError(_("There is no shop %r; use its number, or all.") % which) from None
 
 
-def _summary(shop: Shop, entry: SnapshotExecution | None) -> str:
+def summary_of(shop: Shop, entry: SnapshotExecution | None) -> str:
+    """Return a line about how a reading went."""
     if entry is None:
         return _("%s is switched off.") % shop
     counts = {name: getattr(entry, name) for name in ("created", "updated", "deleted", "unchanged", "parked")}
