@@ -105,6 +105,27 @@ def reconcile_orders(*, shop_id: int, trigger: str = "manual") -> None:
         services.request_reading("reconcile_orders", shop=selectors.get_shop(shop_id), trigger=trigger)
 
 
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def fetch_all_stocks() -> None:
+    """Send one job per active shop."""
+    with all_tenants():
+        services.request_readings("fetch_stocks", trigger="schedule")
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=READING_BACKOFF,
+    time_limit=30 * clock.MINUTE,
+    notify_shutdown=True,
+    unique_until="start",
+)
+def fetch_stocks(*, shop_id: int, trigger: str = "manual") -> None:
+    """Bring a shop's stock to what it has: movements, once a day everything."""
+    with _as_job_ending():
+        services.fetch_stocks(shop_id=shop_id, **_runner(), trigger=trigger)
+
+
 STEP_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
 KEEP_WEBHOOKS_FOR = timedelta(days=30)
 WEBHOOKS_PER_PRUNE = 5_000

@@ -26,6 +26,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 DOWNLOAD_TIMEOUT_SECONDS = 25 * 60.0
 DOWNLOAD_CHUNK_BYTES = 256 * 1024
 ORDERS_PER_PAGE = 50  # the maximum; 100 is refused
+STOCK_PER_PAGE = 1000  # the maximum
 CHANGES_PER_PAGE = 1000  # the maximum
 CONNECTIONS = 2  # the API takes 3 per token and somebody else may hold one
 DONE_STATUSES = {httpx.codes.OK, httpx.codes.CREATED, httpx.codes.ACCEPTED}
@@ -155,6 +156,34 @@ class ShoptetClient:
         answer = self._existing("/api/orders/statuses", {})
         with _unexpected_unless_readable():
             return domain.read_statuses(answer.data)
+
+    def stocks(self) -> list[int]:
+        """Return the numbers of the shop's stocks."""
+        answer = self._existing("/api/stocks", {})
+        with _unexpected_unless_readable():
+            return domain.read_stock_ids(answer.data)
+
+    def supplies_page(self, stock_id: int, *, page: int) -> domain.Page | None:
+        """Return a page of at most 1,000 variants with what a stock has of each; None after the last page."""
+        return self._stock_page(f"{stock_id}/supplies", {}, rows="supplies", page=page)
+
+    def movements_page(self, stock_id: int, *, last_id: int, page: int) -> domain.Page | None:
+        """Return a page of at most 1,000 movements in a stock after `last_id`; None after the last page."""
+        return self._stock_page(f"{stock_id}/movements", {"lastId": str(last_id)}, rows="movements", page=page)
+
+    def last_movement_id(self, stock_id: int) -> int:
+        """Return the number of the last movement in a stock, 0 when there was none."""
+        answer = self._get(f"/api/stocks/{stock_id}/movements/last", {})
+        with _unexpected_unless_readable():
+            return 0 if answer.data is None else domain.read_last_id(answer.data)
+
+    def _stock_page(self, path: str, query: Mapping[str, str], *, rows: str, page: int) -> domain.Page | None:
+        paging = {"itemsPerPage": str(STOCK_PER_PAGE), "page": str(page)}
+        answer = self._get(f"/api/stocks/{path}", {**query, **paging})
+        if answer.data is None:
+            return None
+        with _unexpected_unless_readable():
+            return domain.read_page(answer.data, rows=rows)
 
     def deletion_page(self, *, since: datetime, page: int) -> tuple[domain.Page, datetime]:
         """Return a page of at most 1,000 orders deleted since `since` (30 days back at most), and the shop's time."""
@@ -341,6 +370,8 @@ def _forbidden_for(body: bytes) -> PermanentShoptetError | None:
         return None
     if code == "required-webhook-registration":
         return WebhookMissing(_("The shop makes no snapshots until it may tell us that one is ready."))
+    if code == "missing-module":
+        return PermanentShoptetError(_("The shop's plan has no module for this."))
     if code == "job-detail-try-counter-exceeded-limit":
         return LooksUsedUp(_("The shop did not finish its snapshot in time."))
     return None

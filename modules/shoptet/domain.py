@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
+from modules.inventory.domain import LevelFacts
 from modules.orders.domain import LineFacts, OrderFacts, StatusFacts, StoredVersion, UnreadableOrder
 from modules.orders.domain import value_in_default_currency as default_value
 
@@ -411,6 +412,57 @@ def read_page(data: Any, *, rows: str) -> Page:
         raise reader.unreadable("paginator" if isinstance(values, list) else rows, "is missing")
     number, page_count, total_count = (value or 0 for value in numbers)
     return Page(tuple(values), number, page_count, total_count)
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What a variant had in a stock after a movement there; `amount` None where nobody counts."""
+
+    id: int
+    code: str
+    amount: Decimal | None
+
+
+def read_stock_ids(data: Any) -> list[int]:
+    """Return the numbers of the stocks in GET /api/stocks; raises UnreadableOrder."""
+    stocks = _Reader(clean(data), "data").parts("stocks")
+    return [_read_number(stock, "id") for stock in stocks]
+
+
+def read_movement(row: Any) -> Movement:
+    """Return a row of GET /api/stocks/{id}/movements; raises UnreadableOrder."""
+    movement = _Reader(clean(row))
+    amount = movement.decimal("actualAmount", places=3)
+    return Movement(_read_number(movement, "id"), _read_variant(movement, "productCode"), amount)
+
+
+def read_supply(row: Any, *, stock: str) -> LevelFacts | None:
+    """Return a row of GET /api/stocks/{id}/supplies, None where nobody counts; raises UnreadableOrder."""
+    supply = _Reader(clean(row))
+    code, amount = _read_variant(supply, "code"), supply.decimal("amount", places=3)
+    reserved = supply.decimal("claim", places=3) or Decimal(0)
+    if amount is None:
+        return None
+    return LevelFacts(code=code, amount=amount, reserved=reserved, stock=stock, location=supply.text("location"))
+
+
+def _read_number(reader: _Reader, name: str) -> int:
+    number = reader.number(name)
+    if number is None:
+        raise reader.unreadable(name, "is missing")
+    return number
+
+
+def _read_variant(reader: _Reader, name: str) -> str:
+    code = reader.key(name)
+    if not code:
+        raise reader.unreadable(name, "is empty")
+    return code
+
+
+def read_last_id(data: Any) -> int:
+    """Return `lastId` of GET /api/stocks/{id}/movements/last, 0 before the first; raises UnreadableOrder."""
+    return _Reader(clean(data), "data").number("lastId") or 0
 
 
 def read_eshop(data: Any) -> EshopFacts:

@@ -23,6 +23,12 @@ SCHEDULES = [
         description="Compare all orders with the shop's: it remembers deletions for 30 days only.",
     ),
     Schedule(
+        "shoptet.fetch_stocks",
+        actor="shoptet.fetch_all_stocks",
+        cron="8-59/15 * * * *",
+        description="Bring in movements of stock, and once a day all of it.",
+    ),
+    Schedule(
         "shoptet.watch_snapshots",
         actor="shoptet.watch_snapshots",
         cron="* * * * *",

@@ -18,6 +18,7 @@ from modules.shoptet.services._snapshots import (
     watch_snapshots,
 )
 from modules.shoptet.services._statuses import refresh_statuses
+from modules.shoptet.services._stocks import fetch_stocks
 from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
 from modules.shoptet.services._webhooks import (
     WebhookRefused,
@@ -44,6 +45,7 @@ __all__ = [
     "describe_shop",
     "download_snapshot",
     "fetch_new_orders",
+    "fetch_stocks",
     "give_up",
     "handle_webhooks",
     "process_snapshot",

@@ -118,6 +118,35 @@ def get_job(call: Call) -> Json:
     return {"job": call.snapshots.read(call.path["id"])}
 
 
+def list_stocks(call: Call) -> Json:
+    Query(call.query, known=())
+    return call.shop.stocks.listed()
+
+
+def list_supplies(call: Call) -> Json:
+    query = Query(call.query, known=PAGING)
+    rows = call.shop.stocks.supplies(int(call.path["id"]))
+    return _stock_page(call, "supplies", rows, query=query, default=1000)
+
+
+def list_movements(call: Call) -> Json:
+    query = Query(call.query, known=("lastId", *PAGING))
+    rows = call.shop.stocks.movements(int(call.path["id"]), after=query.integer("lastId", 0))
+    return _stock_page(call, "movements", rows, query=query, default=25)
+
+
+def _stock_page(call: Call, name: str, rows: list[Json], *, query: Query, default: int) -> Json:
+    found, paginator = paginate(
+        rows, query, default=default, maximum=1000, missing_page_is_404=call.options.missing_page_is_404
+    )
+    return {name: list(found), "paginator": paginator}
+
+
+def get_last_movement(call: Call) -> Json:
+    Query(call.query, known=())
+    return call.shop.stocks.last_movement(int(call.path["id"]))
+
+
 def list_webhooks(call: Call) -> Json:
     query = Query(call.query, known=PAGING)
     rows, paginator = paginate(
@@ -151,6 +180,10 @@ _ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", f"{ORDERS_PATH}/statuses"): list_statuses,
     ("GET", f"{ORDERS_PATH}/snapshot"): snapshot_orders,
     ("GET", f"{ORDERS_PATH}/{{code}}"): get_order,
+    ("GET", "/api/stocks"): list_stocks,
+    ("GET", "/api/stocks/{id:int}/supplies"): list_supplies,
+    ("GET", "/api/stocks/{id:int}/movements"): list_movements,
+    ("GET", "/api/stocks/{id:int}/movements/last"): get_last_movement,
     ("GET", "/api/system/jobs/{id}"): get_job,
     ("GET", "/api/webhooks"): list_webhooks,
     ("POST", "/api/webhooks"): register_webhooks,

@@ -29,6 +29,7 @@ class Reading:
 READINGS = {
     "orders": Reading(services.request_orders, services.fetch_new_orders),
     "statuses": Reading(partial(services.request_reading, "refresh_statuses"), services.refresh_statuses),
+    "stocks": Reading(partial(services.request_reading, "fetch_stocks"), services.fetch_stocks),
 }
 
 
