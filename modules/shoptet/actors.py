@@ -126,6 +126,30 @@ def fetch_stocks(*, shop_id: int, trigger: str = "manual") -> None:
         services.fetch_stocks(shop_id=shop_id, **_runner(), trigger=trigger)
 
 
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def fetch_new_all_customers() -> None:
+    """Send one job per active shop."""
+    with all_tenants():
+        services.request_readings("fetch_new_customers", trigger="schedule")
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=READING_BACKOFF,
+    time_limit=30 * clock.MINUTE,
+    notify_shutdown=True,
+    unique_until="start",
+)
+def fetch_new_customers(*, shop_id: int, trigger: str = "manual") -> None:
+    """Bring in a shop's new and changed customers."""
+    try:
+        with _as_job_ending():
+            services.fetch_new_customers(shop_id=shop_id, **_runner(), trigger=trigger, most_details=DETAILS_PER_JOB)
+    except services.SyncPaused:
+        services.request_reading("fetch_new_customers", shop=selectors.get_shop(shop_id), trigger=trigger)
+
+
 STEP_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
 KEEP_WEBHOOKS_FOR = timedelta(days=30)
 WEBHOOKS_PER_PRUNE = 5_000

@@ -26,6 +26,7 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 DOWNLOAD_TIMEOUT_SECONDS = 25 * 60.0
 DOWNLOAD_CHUNK_BYTES = 256 * 1024
 ORDERS_PER_PAGE = 50  # the maximum; 100 is refused
+CUSTOMERS_PER_PAGE, CUSTOMER_CHANGES_PER_PAGE = 1000, 20  # the maxima
 STOCK_PER_PAGE = 1000  # the maximum
 CHANGES_PER_PAGE = 1000  # the maximum
 CONNECTIONS = 2  # the API takes 3 per token and somebody else may hold one
@@ -184,6 +185,30 @@ class ShoptetClient:
             return None
         with _unexpected_unless_readable():
             return domain.read_page(answer.data, rows=rows)
+
+    def customer_page(self, *, page: int) -> tuple[domain.Page | None, datetime]:
+        """Return a page of at most 1,000 registered customers, None after the last one, and the shop's time."""
+        query = {"itemsPerPage": str(CUSTOMERS_PER_PAGE), "page": str(page)}
+        return self._customer_page("/api/customers", query, rows="customers")
+
+    def customer_changes_page(self, *, since: datetime, page: int) -> tuple[domain.Page | None, datetime]:
+        """Return a page of at most 20 customers changed since `since` (30 days back at most), and the shop's time."""
+        query = {"from": domain.format_time(since), "itemsPerPage": str(CUSTOMER_CHANGES_PER_PAGE), "page": str(page)}
+        return self._customer_page("/api/customers/changes", query, rows="changes")
+
+    def _customer_page(self, path: str, query: Mapping[str, str], *, rows: str) -> tuple[domain.Page | None, datetime]:
+        ask = self._existing if query["page"] == "1" else self._get
+        answer = ask(path, query)
+        if answer.data is None:
+            return None, answer.at
+        with _unexpected_unless_readable():
+            return domain.read_page(answer.data, rows=rows), answer.at
+
+    def customer(self, guid: str) -> Answer:
+        """Return a customer's detail, still unread (`data.customer`); data None when the shop says there is none."""
+        answer = self._get(f"/api/customers/{quote(guid, safe='')}", {})
+        record = answer.data.get("customer") if isinstance(answer.data, dict) else answer.data
+        return Answer(record, answer.at)
 
     def deletion_page(self, *, since: datetime, page: int) -> tuple[domain.Page, datetime]:
         """Return a page of at most 1,000 orders deleted since `since` (30 days back at most), and the shop's time."""

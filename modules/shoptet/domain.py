@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
 
+from modules.customers.domain import ProfileFacts
 from modules.inventory.domain import LevelFacts
 from modules.orders.domain import LineFacts, OrderFacts, StatusFacts, StoredVersion, UnreadableOrder
 from modules.orders.domain import value_in_default_currency as default_value
@@ -412,6 +413,51 @@ def read_page(data: Any, *, rows: str) -> Page:
         raise reader.unreadable("paginator" if isinstance(values, list) else rows, "is missing")
     number, page_count, total_count = (value or 0 for value in numbers)
     return Page(tuple(values), number, page_count, total_count)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCustomer:
+    """A row of the customer list or of the log of their changes."""
+
+    guid: str
+    changed_at: datetime | None
+    is_deleted: bool
+
+
+def read_listed_customer(row: Any) -> ListedCustomer:
+    """Return a row of GET /api/customers or /api/customers/changes; raises UnreadableOrder when it has no GUID."""
+    customer = _Reader(clean(row))
+    guid = _read_guid(customer)
+    try:
+        return ListedCustomer(guid, customer.time("changeTime"), customer.text("changeType") == "delete")
+    except UnreadableOrder:
+        return ListedCustomer(guid, None, is_deleted=False)
+
+
+def read_customer(record: Any) -> ProfileFacts:
+    """Return the facts of `data.customer`; raises UnreadableOrder. E-mails are those of its accounts."""
+    customer = _Reader(clean(record))
+    accounts = sorted(customer.parts("accounts"), key=lambda account: not account.flag("mainAccount"))
+    address = customer.part("billingAddress")
+    main = accounts[0] if accounts else _Reader(None)
+    return ProfileFacts(
+        guid=_read_guid(customer),
+        emails=tuple(email for account in accounts if (email := account.text("email").strip())),
+        full_name=address.text("fullName") or main.text("fullName"),
+        phone=main.text("phone"),
+        company=address.text("company"),
+        city=address.text("city"),
+        country_code=address.text("countryCode"),
+        group_name=customer.part("customerGroup").text("name"),
+        changed_at=customer.time("changeTime"),
+    )
+
+
+def _read_guid(customer: _Reader) -> str:
+    guid = customer.key("guid").strip()
+    if not guid:
+        raise customer.unreadable("guid", "is empty")
+    return guid
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,6 +85,8 @@ class SnapshotExecution(models.Model):
         ORDERS_SNAPSHOT = "orders-snapshot", _("All orders")
         ORDERS_RECONCILIATION = "orders-reconciliation", _("Orders compared with the shop's")
         ORDERS_STATUSES = "orders-statuses", _("Statuses of orders")
+        CUSTOMERS_INCREMENTAL = "customers-incremental", _("New and changed customers")
+        CUSTOMERS_SNAPSHOT = "customers-snapshot", _("All customers")
         STOCKS = "stocks", _("Stock")
 
     class Trigger(models.TextChoices):
@@ -170,6 +172,7 @@ class ParkedRecord(models.Model):
 
     class Kind(models.TextChoices):
         ORDER = "order", _("Order")
+        CUSTOMER = "customer", _("Customer")
         STOCK = "stock", _("Stock")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))

@@ -29,6 +29,12 @@ SCHEDULES = [
         description="Bring in movements of stock, and once a day all of it.",
     ),
     Schedule(
+        "customers.fetch_new",
+        actor="shoptet.fetch_new_all_customers",
+        cron="40 * * * *",
+        description="Bring in new and changed customers; a shop's first run reads its whole list.",
+    ),
+    Schedule(
         "shoptet.watch_snapshots",
         actor="shoptet.watch_snapshots",
         cron="* * * * *",

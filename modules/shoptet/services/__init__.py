@@ -1,4 +1,5 @@
 from modules.shoptet.services._cursors import CursorLost
+from modules.shoptet.services._customers import fetch_new_customers
 from modules.shoptet.services._details import catch_up_deletions, refresh_orders
 from modules.shoptet.services._imports import process_snapshot
 from modules.shoptet.services._kinds import KINDS
@@ -44,6 +45,7 @@ __all__ = [
     "connect",
     "describe_shop",
     "download_snapshot",
+    "fetch_new_customers",
     "fetch_new_orders",
     "fetch_stocks",
     "give_up",

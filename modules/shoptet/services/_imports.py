@@ -85,13 +85,13 @@ def _read(entry: SnapshotExecution, kind: SnapshotKind, lines: Sequence[bytes]) 
             record, text = domain.parse_line(line)
             chunk.facts.append(kind.read(entry.shop, record, text))
         except (UnreadableOrder, ValueError, RecursionError) as error:
-            chunk.unreadable.append(_unreadable(line, record, error))
+            chunk.unreadable.append(_unreadable(line, record, error, key=kind.key))
     return chunk
 
 
-def _unreadable(line: bytes, record: Any, error: Exception) -> executions.Unreadable:
+def _unreadable(line: bytes, record: Any, error: Exception, *, key: str) -> executions.Unreadable:
     """Return a line as a record to set aside; without a code it is known by its digest."""
-    code = record.get("code") if isinstance(record, dict) else None
+    code = record.get(key) if isinstance(record, dict) else None
     is_code = isinstance(code, str) and 0 < len(code) <= domain.MAX_KEY_LENGTH
     raw = domain.raw_text(record) if record is not None else domain.clean(line.decode("utf-8", "replace"))
     return executions.Unreadable(
@@ -133,12 +133,13 @@ def _finish(entry: SnapshotExecution) -> None:
             return
         _resolve_nameless(entry)
         executions.tell_shop(entry.shop, last_error="", paused_until=entry.shop.paused_until)
-        job_services.enqueue(
-            "shoptet.catch_up_deletions",
-            kwargs={"shop_id": entry.shop_id, "since": _since(entry)},
-            tenant_id=entry.tenant_id,
-            tags=[f"shop:{entry.shop_id}"],
-        )
+        if catch_up := kind_of(entry).catch_up:
+            job_services.enqueue(
+                catch_up,
+                kwargs={"shop_id": entry.shop_id, "since": _since(entry)},
+                tenant_id=entry.tenant_id,
+                tags=[f"shop:{entry.shop_id}"],
+            )
 
 
 def _since(entry: SnapshotExecution) -> str:

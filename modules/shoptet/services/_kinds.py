@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from modules.customers import services as customer_services
 from modules.orders import services as order_services
 from modules.shoptet import domain
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
@@ -25,7 +26,8 @@ class SnapshotKind:
 
     `path`: the endpoint that makes one. `read` turns a line's JSON into facts or raises UnreadableOrder; it is given
     the line's text, too, when that may be kept as it is. `code` names the facts. `store` writes a chunk of facts as
-    they were at a time; it must be safe to repeat and must never overwrite newer by older.
+    they were at a time; it must be safe to repeat and must never overwrite newer by older. `key`: the field that
+    names a record. `catch_up`: the job that finds what was deleted since the file was made, if deletions matter.
     """
 
     execution: str
@@ -34,6 +36,8 @@ class SnapshotKind:
     read: Callable[[Shop, Any, str | None], Any]
     code: Callable[[Any], str]
     store: Callable[[Shop, Sequence[Any], datetime], Stored]
+    key: str = "code"
+    catch_up: str = ""
 
 
 def _store_orders(shop: Shop, orders: Sequence[Any], at: datetime) -> Stored:
@@ -48,9 +52,34 @@ ORDERS = SnapshotKind(
     read=lambda shop, record, text: domain.read_order(record, default_currency=shop.channel.currency, text=text),
     code=lambda facts: str(facts.code),
     store=_store_orders,
+    catch_up="shoptet.catch_up_deletions",
 )
 
-KINDS = {"orders": ORDERS}
+
+PROFILES_AT_ONCE = 200
+
+
+def _store_customers(shop: Shop, profiles: Sequence[Any], at: datetime) -> Stored:
+    created = 0
+    for start in range(0, len(profiles), PROFILES_AT_ONCE):
+        chunk = profiles[start : start + PROFILES_AT_ONCE]
+        created += customer_services.import_profiles(
+            channel_id=shop.channel_id, profiles=chunk, now=at
+        ).customers_created
+    return Stored(created, len(profiles) - created, 0)
+
+
+CUSTOMERS = SnapshotKind(
+    execution=SnapshotExecution.Kind.CUSTOMERS_SNAPSHOT,
+    parked=ParkedRecord.Kind.CUSTOMER,
+    path="/api/customers/snapshot",
+    read=lambda _shop, record, _text: domain.read_customer(record),
+    code=lambda facts: str(facts.guid),
+    store=_store_customers,
+    key="guid",
+)
+
+KINDS = {"orders": ORDERS, "customers": CUSTOMERS}
 _BY_EXECUTION = {kind.execution: kind for kind in KINDS.values()}
 
 

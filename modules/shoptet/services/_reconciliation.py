@@ -93,6 +93,7 @@ class _Comparison:
     report: Report
     keep_hold: Callable[[], None] = lambda: None
     done: int = 0
+    is_by_month: bool = True
 
     def differences(self, *, since: datetime | None) -> Iterator[Difference]:
         """Yield what differs, month by month from `since`, then in orders of no known time; ends are in `read_to`."""
@@ -102,6 +103,7 @@ class _Comparison:
         for window in self._windows(since, until):
             self.read_to = window.changed_to
             yield self._compare(window)
+        self.is_by_month = False
         for codes in self._timeless(until):
             yield self._compare_codes(codes)
 
@@ -222,7 +224,8 @@ class _Reconciliation:
             SnapshotExecution.objects.filter(id=self.run.execution.pk).update(
                 window_to=comparison.read_to, listed=comparison.done
             )
-        if self.most_details is not None and len(self.asked) >= self.most_details:
+        is_enough = self.most_details is not None and len(self.asked) >= self.most_details
+        if is_enough and comparison.is_by_month:  # the rest has no place to go on at
             raise SyncPaused
 
     def _keep_hold(self) -> None:

@@ -47,7 +47,7 @@ class SnapshotClosed(PermanentShoptetError):
 def request_snapshot(
     *, shop: Shop, what: str, trigger: str = SnapshotExecution.Trigger.MANUAL
 ) -> tuple[SnapshotExecution, bool]:
-    """Begin a snapshot of `what` ("orders"); return its log entry, and whether it is new: one at a time.
+    """Begin a snapshot of `what` (a key of KINDS); return its log entry, and whether it is new: one at a time.
 
     One transaction with the job that asks the shop; nothing outside is called. Raises KeyError for an unknown kind.
     """

@@ -10,6 +10,7 @@ from . import eshop
 from .answers import ApiError, Json
 from .bodies import SECTIONS, Body, list_row, with_vendor_numbers, without_sections
 from .clock import write_instant
+from .customers import Customer
 from .faults import FaultKind
 from .options import Options
 from .query import PAGING, Query, invalid, paginate
@@ -105,7 +106,7 @@ def snapshot_orders(call: Call) -> Json:
     return _start(call, f"{ORDERS_PATH}/snapshot", orders)
 
 
-def _start(call: Call, endpoint: str, orders: Iterable[Order]) -> Json:
+def _start(call: Call, endpoint: str, orders: Iterable[Order | Customer]) -> Json:
     if not call.webhooks.has("job:finished"):
         message = "Please register webhook for event job:finished."
         raise ApiError(403, "required-webhook-registration", message, instance="job:finished")
@@ -126,18 +127,18 @@ def list_stocks(call: Call) -> Json:
 def list_supplies(call: Call) -> Json:
     query = Query(call.query, known=PAGING)
     rows = call.shop.stocks.supplies(int(call.path["id"]))
-    return _stock_page(call, "supplies", rows, query=query, default=1000)
+    return _page(call, "supplies", rows, query=query, default=1000, maximum=1000)
 
 
 def list_movements(call: Call) -> Json:
     query = Query(call.query, known=("lastId", *PAGING))
     rows = call.shop.stocks.movements(int(call.path["id"]), after=query.integer("lastId", 0))
-    return _stock_page(call, "movements", rows, query=query, default=25)
+    return _page(call, "movements", rows, query=query, default=25, maximum=1000)
 
 
-def _stock_page(call: Call, name: str, rows: list[Json], *, query: Query, default: int) -> Json:
+def _page(call: Call, name: str, rows: list[Json], *, query: Query, default: int, maximum: int) -> Json:
     found, paginator = paginate(
-        rows, query, default=default, maximum=1000, missing_page_is_404=call.options.missing_page_is_404
+        rows, query, default=default, maximum=maximum, missing_page_is_404=call.options.missing_page_is_404
     )
     return {name: list(found), "paginator": paginator}
 
@@ -145,6 +146,28 @@ def _stock_page(call: Call, name: str, rows: list[Json], *, query: Query, defaul
 def get_last_movement(call: Call) -> Json:
     Query(call.query, known=())
     return call.shop.stocks.last_movement(int(call.path["id"]))
+
+
+def list_customers(call: Call) -> Json:
+    query = Query(call.query, known=("email", "phone", *PAGING))
+    return _page(call, "customers", call.shop.customers.rows(), query=query, default=20, maximum=1000)
+
+
+def list_customer_changes(call: Call) -> Json:
+    query = Query(call.query, known=("from", "changeType", *PAGING))
+    return _page(
+        call, "changes", call.shop.customers.changes(query.instant("from")), query=query, default=20, maximum=20
+    )
+
+
+def get_customer(call: Call) -> Json:
+    Query(call.query, known=())
+    return {"customer": call.shop.customers.detail(call.path["guid"])}
+
+
+def snapshot_customers(call: Call) -> Json:
+    Query(call.query, known=())
+    return _start(call, "/api/customers/snapshot", call.shop.customers.all())
 
 
 def list_webhooks(call: Call) -> Json:
@@ -180,6 +203,10 @@ _ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", f"{ORDERS_PATH}/statuses"): list_statuses,
     ("GET", f"{ORDERS_PATH}/snapshot"): snapshot_orders,
     ("GET", f"{ORDERS_PATH}/{{code}}"): get_order,
+    ("GET", "/api/customers"): list_customers,
+    ("GET", "/api/customers/changes"): list_customer_changes,
+    ("GET", "/api/customers/snapshot"): snapshot_customers,
+    ("GET", "/api/customers/{guid}"): get_customer,
     ("GET", "/api/stocks"): list_stocks,
     ("GET", "/api/stocks/{id:int}/supplies"): list_supplies,
     ("GET", "/api/stocks/{id:int}/movements"): list_movements,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from .answers import ApiError, Json
 from .bodies import guid
 from .clock import ShopClock, write_instant
+from .customers import Customer
 from .options import Options
 from .state import Order
 
@@ -35,7 +36,7 @@ class Job:
     created_at: datetime
     ends_at: datetime
     outcome: Outcome
-    orders: Sequence[Order]
+    orders: Sequence[Order | Customer]
     reads: int = field(default=0)
     is_announced: bool = field(default=False)
 
@@ -65,7 +66,7 @@ class Snapshots:
         self.line_faults: dict[int, str] = {}  # by the line's place: what stands there instead
         self._jobs: dict[str, Job] = {}
 
-    def start(self, endpoint: str, orders: Iterable[Order], *, outcome: Outcome = Outcome.COMPLETED) -> Job:
+    def start(self, endpoint: str, orders: Iterable[Order | Customer], *, outcome: Outcome = Outcome.COMPLETED) -> Job:
         now = self._clock.now()
         with self._lock:
             ends_at = now + timedelta(seconds=self._options.snapshot_seconds)
@@ -141,5 +142,5 @@ class Snapshots:
             return b"".join(gzip.compress(part, 1, mtime=0) for part in parts)
         return gzip.compress(b"".join(lines), 1, mtime=0)
 
-    def _line(self, place: int, order: Order) -> str:
+    def _line(self, place: int, order: Order | Customer) -> str:
         return self.line_faults.get(place) or _ENCODER.encode(order.load())

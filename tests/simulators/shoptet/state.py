@@ -11,6 +11,7 @@ from typing import Any
 
 from .bodies import CANCELLED, STATUS_NAMES, Body, Sale, guid, order_body, status_of
 from .clock import ShopClock, read_instant, write_instant
+from .customers import Customers
 from .stocks import Stocks
 
 CHANGE_HISTORY = timedelta(days=30)  # what GET /api/orders/changes guarantees
@@ -96,6 +97,7 @@ class Shop:
         self.announce: Callable[[str, str], None] = lambda _event, _instance: None  # webhooks, once there are any
         self.currency_code = currency_code
         self.stocks = Stocks(self.clock)
+        self.customers = Customers(self.clock)
         self.lock = threading.RLock()
         self._sort_key, self._is_descending = LIST_ORDERS[list_order]
         self._opened_with = tuple(orders)
@@ -110,6 +112,7 @@ class Shop:
             self._forget_lists()
             self._created_count = 0
             self.stocks.reset()
+            self.customers.reset()
             self.status_names: dict[int, str] = dict(STATUS_NAMES)
 
     def orders(self) -> list[Order]:

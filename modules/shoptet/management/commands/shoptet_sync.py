@@ -27,6 +27,7 @@ class Reading:
 
 
 READINGS = {
+    "customers": Reading(partial(services.request_reading, "fetch_new_customers"), services.fetch_new_customers),
     "orders": Reading(services.request_orders, services.fetch_new_orders),
     "statuses": Reading(partial(services.request_reading, "refresh_statuses"), services.refresh_statuses),
     "stocks": Reading(partial(services.request_reading, "fetch_stocks"), services.fetch_stocks),
