@@ -25,12 +25,13 @@ def shop(alice):
         )
 
 
-def test_a_snapshot_is_taken_once_and_its_entry_can_be_looked_at(alice, shop):
-    first, second = (alice.http.post(f"/shoptet/shops/{shop.public_id}/snapshots/orders") for _ in range(2))
+@pytest.mark.parametrize("what", ["orders", "customers"])
+def test_a_snapshot_is_taken_once_and_its_entry_can_be_looked_at(alice, shop, what):
+    first, second = (alice.http.post(f"/shoptet/shops/{shop.public_id}/snapshots/{what}") for _ in range(2))
 
     assert (first.status_code, second.status_code) == (202, 202)
     entry = first.json()
-    assert (entry["kind"], entry["status"], entry["trigger"]) == ("orders-snapshot", "queued", "manual")
+    assert (entry["kind"], entry["status"], entry["trigger"]) == (f"{what}-snapshot", "queued", "manual")
     assert entry == second.json() == alice.http.get(first.headers["Location"].removeprefix("/api/v1")).json()
     assert Job.objects.get().id == uuid.UUID(entry["jobId"])
     assert Job.objects.get().tenant_id == alice.tenant.pk
@@ -43,7 +44,7 @@ def test_shops_are_listed_for_their_tenant_alone(alice, bob, shop):
     assert bob.http.get("/shoptet/shops").json() == []
 
 
-@pytest.mark.parametrize("address", ["snapshots/orders", "executions", "executions/{entry}"])
+@pytest.mark.parametrize("address", ["snapshots/orders", "snapshots/customers", "executions", "executions/{entry}"])
 def test_a_strangers_shop_is_not_there(alice, bob, shop, address):
     with all_tenants():
         entry, _ = services.request_snapshot(shop=shop, what="orders")
