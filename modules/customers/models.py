@@ -67,6 +67,7 @@ class CustomerAccount(models.Model):
     emails = ArrayField(models.TextField(), default=list, db_default=[], verbose_name=_("e-mails for matching"))
     """Those that the shop knows of the account, normalized; what it ordered with is read from the orders."""
     group_name = models.TextField(_("group in the shop"), blank=True, db_default="")
+    changed_at = models.DateTimeField(_("changed in the shop"), null=True, blank=True)
 
     objects: ClassVar[models.Manager["CustomerAccount"]] = tenant_manager()
 

@@ -380,3 +380,9 @@ def totals() -> Totals:
         linked=live.exclude(customer_link=None).count(),
         revenues=dict(revenues),
     )
+
+
+def account_versions(*, channel_id: int, guids: Collection[str]) -> dict[str, datetime | None]:
+    """Return when the shop changed each stored account of `guids`, None for one only known from orders."""
+    accounts = CustomerAccount.objects.filter(channel_id=channel_id, guid__in=guids)
+    return dict(accounts.values_list("guid", "changed_at"))

@@ -1,9 +1,10 @@
 """What is in stock, and the figures of each variant: a chunk of them is one statement."""
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -109,6 +110,24 @@ RETURNING code
 """
 
 
+_SET_AMOUNTS = """
+INSERT INTO inventory_stocklevel AS stored
+    (tenant_id, channel_id, code, stock, amount, reserved, location, first_seen_at, changed_at)
+SELECT %(tenant_id)s, %(channel_id)s, code, %(stock)s, amount, 0, '', %(now)s, %(now)s
+FROM unnest(%(codes)s::text[], %(amounts)s::numeric[]) AS told (code, amount) ORDER BY code
+ON CONFLICT (channel_id, code, stock) DO UPDATE SET (amount, changed_at) = ROW (excluded.amount, excluded.changed_at)
+WHERE stored.amount IS DISTINCT FROM excluded.amount
+RETURNING code
+"""
+
+_DROP_LEVELS = """
+DELETE FROM inventory_stocklevel level WHERE channel_id = %s AND NOT EXISTS (
+    SELECT FROM unnest(%s::text[], %s::text[]) AS kept (code, stock)
+    WHERE kept.code = level.code AND kept.stock = level.stock
+) RETURNING code
+"""
+
+
 def recalculate_variant_metrics(*, tenant_id: int, channel_id: int, codes: Collection[str], now: datetime) -> int:
     """Make the figures of these variants what order lines and stock say; return how many rows were written.
 
@@ -150,6 +169,34 @@ def import_levels(*, channel_id: int, levels: Sequence[LevelFacts], now: datetim
             changed |= {code for (code,) in cursor.fetchall()}
         request_variants(tenant_id=tenant_id, channel_id=channel_id, codes=sorted(changed))
     return len(changed)
+
+
+def set_amounts(*, channel_id: int, stock: str, amounts: Mapping[str, Decimal], now: datetime) -> int:
+    """Store how many of each variant (by code) a stock has, and send those that changed; return how many those are.
+
+    What is reserved and where it lies stays as it was. One transaction; safe to repeat. Raises
+    SalesChannel.DoesNotExist, also for another tenant's channel.
+    """
+    tenant_id = order_selectors.get_channel(channel_id).tenant_id
+    with transaction.atomic(), connection.cursor() as cursor:
+        values: dict[str, Any] = {"tenant_id": tenant_id, "channel_id": channel_id, "stock": stock, "now": now}
+        cursor.execute(_SET_AMOUNTS, values | {"codes": list(amounts), "amounts": list(amounts.values())})
+        changed = sorted(code for (code,) in cursor.fetchall())
+        request_variants(tenant_id=tenant_id, channel_id=channel_id, codes=changed)
+    return len(changed)
+
+
+def drop_levels(*, channel_id: int, kept: Collection[tuple[str, str]]) -> int:
+    """Drop every level of a channel but those `kept`, as (code, stock), and send their variants; return how many.
+
+    One transaction; safe to repeat. Raises SalesChannel.DoesNotExist, also for another tenant's channel.
+    """
+    tenant_id = order_selectors.get_channel(channel_id).tenant_id
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_DROP_LEVELS, [channel_id, [code for code, _ in kept], [stock for _, stock in kept]])
+        dropped = [code for (code,) in cursor.fetchall()]
+        request_variants(tenant_id=tenant_id, channel_id=channel_id, codes=sorted(set(dropped)))
+    return len(dropped)
 
 
 def request_orders_variants(*, tenant_id: int, channel_id: int, order_ids: Collection[int]) -> list[UUID]:

@@ -1,6 +1,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -8,7 +9,7 @@ from modules.jobs.domain import ExponentialBackoff, JobCancelled, PermanentError
 from modules.jobs.engine import actor, context
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
-from modules.shoptet import selectors, services
+from modules.shoptet import domain, selectors, services
 from modules.shoptet.clients import PermanentShoptetError, RateLimited
 from modules.shoptet.models import Shop
 
@@ -102,6 +103,103 @@ def prefill_target(*, shop_id: int) -> None:
     """Ask a target for its categories, and map those of its master to them."""
     with _as_job_ending():
         services.prefill_target(shop_id=shop_id)
+
+
+READING_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
+
+
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def refresh_all_statuses(*, recent_days: int = domain.RECENT_DAYS, open_days: int = domain.OPEN_DAYS) -> None:
+    """Send one job per active shop."""
+    with all_tenants():
+        services.request_readings("refresh_statuses", trigger="schedule", recent_days=recent_days, open_days=open_days)
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=READING_BACKOFF,
+    time_limit=30 * clock.MINUTE,
+    notify_shutdown=True,
+    unique_until="start",
+)
+def refresh_statuses(
+    *, shop_id: int, trigger: str = "manual", recent_days: int = domain.RECENT_DAYS, open_days: int = domain.OPEN_DAYS
+) -> None:
+    """Bring a shop's recent and open orders to the statuses that they have there."""
+    with _as_job_ending():
+        services.refresh_statuses(
+            shop_id=shop_id, **_runner(), trigger=trigger, recent_days=recent_days, open_days=open_days
+        )
+
+
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def reconcile_all_orders() -> None:
+    """Send one job per active shop."""
+    with all_tenants():
+        services.request_readings("reconcile_orders", trigger="schedule")
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=READING_BACKOFF,
+    time_limit=60 * clock.MINUTE,  # 500,000 orders are 10,000 pages at the API's 10 a second, and a retry goes on
+    notify_shutdown=True,
+    unique_until="start",
+)
+def reconcile_orders(*, shop_id: int, trigger: str = "manual") -> None:
+    """Compare a shop's orders with ours, and bring in what differs."""
+    try:
+        with _as_job_ending():
+            services.reconcile_orders(shop_id=shop_id, **_runner(), trigger=trigger, most_details=DETAILS_PER_JOB)
+    except services.SyncPaused:
+        services.request_reading("reconcile_orders", shop=selectors.get_shop(shop_id), trigger=trigger)
+
+
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def fetch_all_stocks() -> None:
+    """Send one job per active shop."""
+    with all_tenants():
+        services.request_readings("fetch_stocks", trigger="schedule")
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=READING_BACKOFF,
+    time_limit=30 * clock.MINUTE,
+    notify_shutdown=True,
+    unique_until="start",
+)
+def fetch_stocks(*, shop_id: int, trigger: str = "manual") -> None:
+    """Bring a shop's stock to what it has: movements, once a day everything."""
+    with _as_job_ending():
+        services.fetch_stocks(shop_id=shop_id, **_runner(), trigger=trigger)
+
+
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def fetch_new_all_customers() -> None:
+    """Send one job per active shop."""
+    with all_tenants():
+        services.request_readings("fetch_new_customers", trigger="schedule")
+
+
+@actor(
+    queue_name="snapshots-download",
+    max_retries=5,
+    backoff=READING_BACKOFF,
+    time_limit=30 * clock.MINUTE,
+    notify_shutdown=True,
+    unique_until="start",
+)
+def fetch_new_customers(*, shop_id: int, trigger: str = "manual") -> None:
+    """Bring in a shop's new and changed customers."""
+    try:
+        with _as_job_ending():
+            services.fetch_new_customers(shop_id=shop_id, **_runner(), trigger=trigger, most_details=DETAILS_PER_JOB)
+    except services.SyncPaused:
+        services.request_reading("fetch_new_customers", shop=selectors.get_shop(shop_id), trigger=trigger)
 
 
 STEP_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
@@ -205,6 +303,12 @@ def prune_webhooks() -> None:
         gone = services.prune_webhooks(handled_before=clock.now() - KEEP_WEBHOOKS_FOR, limit=WEBHOOKS_PER_PRUNE)
     if gone == WEBHOOKS_PER_PRUNE:
         prune_webhooks.send()
+
+
+def _runner() -> dict[str, Any]:
+    """Return who reads, for a service that reads a shop."""
+    job_id = context.job().id
+    return {"holder": f"job:{job_id}", "job_id": job_id, "report": _report_records}
 
 
 def _report_records(done: int, total: int, message: str) -> None:

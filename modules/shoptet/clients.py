@@ -16,7 +16,7 @@ import httpx
 from django.utils.translation import gettext as _
 
 from modules.kernel import clock
-from modules.orders.domain import UnreadableOrder
+from modules.orders.domain import StatusFacts, UnreadableOrder
 from modules.shoptet import domain
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -26,6 +26,8 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 DOWNLOAD_TIMEOUT_SECONDS = 25 * 60.0
 DOWNLOAD_CHUNK_BYTES = 256 * 1024
 ORDERS_PER_PAGE = 50  # the maximum; 100 is refused
+CUSTOMERS_PER_PAGE, CUSTOMER_CHANGES_PER_PAGE = 1000, 20  # the maxima
+STOCK_PER_PAGE = 1000  # the maximum
 CHANGES_PER_PAGE = 1000  # the maximum
 PRODUCTS_PER_PAGE = 1000  # the maximum
 CATEGORIES_PER_PAGE = 1000  # the maximum
@@ -125,15 +127,90 @@ class ShoptetClient:
 
         None for a page after the last one, which some shops answer with 404: the list became shorter.
         """
-        query = {"changeTimeTo": domain.format_time(window.changed_to)}
+        return self._order_page("changeTime", window=window, page=page)
+
+    def orders_made(self, *, window: domain.Window, page: int) -> domain.Page | None:
+        """Return a page as `order_page` does, of orders that were made in `window`."""
+        return self._order_page("creationTime", window=window, page=page)
+
+    def _order_page(self, time: str, *, window: domain.Window, page: int) -> domain.Page | None:
+        query = {f"{time}To": domain.format_time(window.changed_to)}
         if window.changed_from:
-            query["changeTimeFrom"] = domain.format_time(window.changed_from)
+            query[f"{time}From"] = domain.format_time(window.changed_from)
         ask = self._existing if page == 1 else self._get
         answer = ask("/api/orders", query | {"itemsPerPage": str(ORDERS_PER_PAGE), "page": str(page)})
         if answer.data is None:
             return None
         with _unexpected_unless_readable():
             return domain.read_page(answer.data, rows="orders")
+
+    def orders_of(self, codes: Sequence[str]) -> list[domain.ListedOrder]:
+        """Return the list's rows of these orders, at most 50; what the shop has not, or cannot tell, is left out."""
+        asked = [code for code in codes if "," not in code and code.strip() == code]  # others cannot be named there
+        if not asked:
+            return []
+        query = {"orderCodes": ",".join(asked), "itemsPerPage": str(ORDERS_PER_PAGE)}
+        answer = self._existing("/api/orders", query)
+        with _unexpected_unless_readable():
+            return [domain.read_listed(row) for row in domain.read_page(answer.data, rows="orders").rows]
+
+    def order_statuses(self) -> tuple[StatusFacts, ...]:
+        """Return the statuses that the shop's orders may have."""
+        answer = self._existing("/api/orders/statuses", {})
+        with _unexpected_unless_readable():
+            return domain.read_statuses(answer.data)
+
+    def stocks(self) -> list[int]:
+        """Return the numbers of the shop's stocks."""
+        answer = self._existing("/api/stocks", {})
+        with _unexpected_unless_readable():
+            return domain.read_stock_ids(answer.data)
+
+    def supplies_page(self, stock_id: int, *, page: int) -> domain.Page | None:
+        """Return a page of at most 1,000 variants with what a stock has of each; None after the last page."""
+        return self._stock_page(f"{stock_id}/supplies", {}, rows="supplies", page=page)
+
+    def movements_page(self, stock_id: int, *, last_id: int, page: int) -> domain.Page | None:
+        """Return a page of at most 1,000 movements in a stock after `last_id`; None after the last page."""
+        return self._stock_page(f"{stock_id}/movements", {"lastId": str(last_id)}, rows="movements", page=page)
+
+    def last_movement_id(self, stock_id: int) -> int:
+        """Return the number of the last movement in a stock, 0 when there was none."""
+        answer = self._get(f"/api/stocks/{stock_id}/movements/last", {})
+        with _unexpected_unless_readable():
+            return 0 if answer.data is None else domain.read_last_id(answer.data)
+
+    def _stock_page(self, path: str, query: Mapping[str, str], *, rows: str, page: int) -> domain.Page | None:
+        paging = {"itemsPerPage": str(STOCK_PER_PAGE), "page": str(page)}
+        answer = self._get(f"/api/stocks/{path}", {**query, **paging})
+        if answer.data is None:
+            return None
+        with _unexpected_unless_readable():
+            return domain.read_page(answer.data, rows=rows)
+
+    def customer_page(self, *, page: int) -> tuple[domain.Page | None, datetime]:
+        """Return a page of at most 1,000 registered customers, None after the last one, and the shop's time."""
+        query = {"itemsPerPage": str(CUSTOMERS_PER_PAGE), "page": str(page)}
+        return self._customer_page("/api/customers", query, rows="customers")
+
+    def customer_changes_page(self, *, since: datetime, page: int) -> tuple[domain.Page | None, datetime]:
+        """Return a page of at most 20 customers changed since `since` (30 days back at most), and the shop's time."""
+        query = {"from": domain.format_time(since), "itemsPerPage": str(CUSTOMER_CHANGES_PER_PAGE), "page": str(page)}
+        return self._customer_page("/api/customers/changes", query, rows="changes")
+
+    def _customer_page(self, path: str, query: Mapping[str, str], *, rows: str) -> tuple[domain.Page | None, datetime]:
+        ask = self._existing if query["page"] == "1" else self._get
+        answer = ask(path, query)
+        if answer.data is None:
+            return None, answer.at
+        with _unexpected_unless_readable():
+            return domain.read_page(answer.data, rows=rows), answer.at
+
+    def customer(self, guid: str) -> Answer:
+        """Return a customer's detail, still unread (`data.customer`); data None when the shop says there is none."""
+        answer = self._get(f"/api/customers/{quote(guid, safe='')}", {})
+        record = answer.data.get("customer") if isinstance(answer.data, dict) else answer.data
+        return Answer(record, answer.at)
 
     def deletion_page(self, *, since: datetime, page: int) -> tuple[domain.Page, datetime]:
         """Return a page of at most 1,000 orders deleted since `since` (30 days back at most), and the shop's time."""
@@ -351,6 +428,8 @@ def _forbidden_for(body: bytes) -> PermanentShoptetError | None:
         return None
     if code == "required-webhook-registration":
         return WebhookMissing(_("The shop makes no snapshots until it may tell us that one is ready."))
+    if code == "missing-module":
+        return PermanentShoptetError(_("The shop's plan has no module for this."))
     if code == "job-detail-try-counter-exceeded-limit":
         return LooksUsedUp(_("The shop did not finish its snapshot in time."))
     return None

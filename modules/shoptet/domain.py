@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,17 @@ from typing import Any
 
 from modules.catalog.domain import CategoryFacts, ProductFacts, VariantFacts
 from modules.catalog.domain import StoredVersion as ProductVersion
+from modules.customers.domain import ProfileFacts
+from modules.inventory.domain import LevelFacts
 from modules.orders.domain import LineFacts, OrderFacts, StatusFacts, StoredVersion, UnreadableOrder
 from modules.orders.domain import value_in_default_currency as default_value
 
+COMPLETED_STATUS_ID = -3  # system status "Vyřízena"
 CANCELLED_STATUS_ID = -4  # system status "Stornována": the header price becomes 0, the lines keep theirs
+CLOSED_STATUS_IDS = (COMPLETED_STATUS_ID, CANCELLED_STATUS_ID)
 SET_PART = "product-set-item"
 OVERLAP = timedelta(hours=2)  # changes may become visible late; what is stored is not fetched twice
+RECENT_DAYS, OPEN_DAYS = 14, 180  # of orders whose status is looked at: all of them, and those still open
 CHANGE_LOG_DAYS = 30  # how long GET /api/orders/changes remembers deletions
 SETTLING = timedelta(seconds=5)  # times have whole seconds: an order read this soon may have changed since
 MAX_KEY_LENGTH = 100  # characters; codes and GUIDs of live shops stay under 40
@@ -38,6 +43,7 @@ class ListedOrder:
 
     code: str
     changed_at: datetime | None
+    status_id: int | None = None  # the change log does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,15 @@ def plan_window(
     if fallback_lookback_hours is None:
         return Window(None, shop_time)
     return Window(shop_time - timedelta(hours=fallback_lookback_hours), shop_time)
+
+
+def months(*, since: datetime, until: datetime) -> Iterator[Window]:
+    """Yield windows of 31 days from `since` to `until`, which overlap by a second: either end may be exclusive."""
+    start = since
+    while start < until:
+        end = min(start + timedelta(days=31), until)
+        yield Window(start - timedelta(seconds=1), end)
+        start = end
 
 
 def needs_detail(listed: ListedOrder, stored: StoredVersion | ProductVersion | None) -> bool:
@@ -380,12 +395,12 @@ def _read_line(line: _Reader, number: int) -> LineFacts:
 def read_listed(row: Any, *, key: str = "code") -> ListedOrder:
     """Return a row of a list or of a change log; raises UnreadableOrder when it has no `key`.
 
-    A change time that cannot be read counts as unknown, so that the detail is fetched.
+    A change time or status that cannot be read counts as unknown, so that the detail is fetched.
     """
     order = _Reader(clean(row))
     code = _read_code(order, key)
     try:
-        return ListedOrder(code, order.time("changeTime"))
+        return ListedOrder(code, order.time("changeTime"), order.part("status").number("id"))
     except UnreadableOrder:
         return ListedOrder(code, None)
 
@@ -402,6 +417,102 @@ def read_page(data: Any, *, rows: str) -> Page:
     return Page(tuple(values), number, page_count, total_count)
 
 
+@dataclass(frozen=True, slots=True)
+class ListedCustomer:
+    """A row of the customer list or of the log of their changes."""
+
+    guid: str
+    changed_at: datetime | None
+    is_deleted: bool
+
+
+def read_listed_customer(row: Any) -> ListedCustomer:
+    """Return a row of GET /api/customers or /api/customers/changes; raises UnreadableOrder when it has no GUID."""
+    customer = _Reader(clean(row))
+    guid = _read_guid(customer)
+    try:
+        return ListedCustomer(guid, customer.time("changeTime"), customer.text("changeType") == "delete")
+    except UnreadableOrder:
+        return ListedCustomer(guid, None, is_deleted=False)
+
+
+def read_customer(record: Any) -> ProfileFacts:
+    """Return the facts of `data.customer`; raises UnreadableOrder. E-mails are those of its accounts."""
+    customer = _Reader(clean(record))
+    accounts = sorted(customer.parts("accounts"), key=lambda account: not account.flag("mainAccount"))
+    address = customer.part("billingAddress")
+    main = accounts[0] if accounts else _Reader(None)
+    return ProfileFacts(
+        guid=_read_guid(customer),
+        emails=tuple(email for account in accounts if (email := account.text("email").strip())),
+        full_name=address.text("fullName") or main.text("fullName"),
+        phone=main.text("phone"),
+        company=address.text("company"),
+        city=address.text("city"),
+        country_code=address.text("countryCode"),
+        group_name=customer.part("customerGroup").text("name"),
+        changed_at=customer.time("changeTime"),
+    )
+
+
+def _read_guid(customer: _Reader) -> str:
+    guid = customer.key("guid").strip()
+    if not guid:
+        raise customer.unreadable("guid", "is empty")
+    return guid
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What a variant had in a stock after a movement there; `amount` None where nobody counts."""
+
+    id: int
+    code: str
+    amount: Decimal | None
+
+
+def read_stock_ids(data: Any) -> list[int]:
+    """Return the numbers of the stocks in GET /api/stocks; raises UnreadableOrder."""
+    stocks = _Reader(clean(data), "data").parts("stocks")
+    return [_read_number(stock, "id") for stock in stocks]
+
+
+def read_movement(row: Any) -> Movement:
+    """Return a row of GET /api/stocks/{id}/movements; raises UnreadableOrder."""
+    movement = _Reader(clean(row))
+    amount = movement.decimal("actualAmount", places=3)
+    return Movement(_read_number(movement, "id"), _read_variant(movement, "productCode"), amount)
+
+
+def read_supply(row: Any, *, stock: str) -> LevelFacts | None:
+    """Return a row of GET /api/stocks/{id}/supplies, None where nobody counts; raises UnreadableOrder."""
+    supply = _Reader(clean(row))
+    code, amount = _read_variant(supply, "code"), supply.decimal("amount", places=3)
+    reserved = supply.decimal("claim", places=3) or Decimal(0)
+    if amount is None:
+        return None
+    return LevelFacts(code=code, amount=amount, reserved=reserved, stock=stock, location=supply.text("location"))
+
+
+def _read_number(reader: _Reader, name: str) -> int:
+    number = reader.number(name)
+    if number is None:
+        raise reader.unreadable(name, "is missing")
+    return number
+
+
+def _read_variant(reader: _Reader, name: str) -> str:
+    code = reader.key(name)
+    if not code:
+        raise reader.unreadable(name, "is empty")
+    return code
+
+
+def read_last_id(data: Any) -> int:
+    """Return `lastId` of GET /api/stocks/{id}/movements/last, 0 before the first; raises UnreadableOrder."""
+    return _Reader(clean(data), "data").number("lastId") or 0
+
+
 def read_eshop(data: Any) -> EshopFacts:
     """Return what GET /api/eshop?include=orderStatuses says; raises UnreadableOrder."""
     eshop = _Reader(clean(data), "data")
@@ -415,6 +526,15 @@ def read_eshop(data: Any) -> EshopFacts:
         timezone=settings.text("timezone"),
         statuses=tuple(_read_status(status) for status in statuses),
     )
+
+
+def read_statuses(data: Any) -> tuple[StatusFacts, ...]:
+    """Return what GET /api/orders/statuses says; raises UnreadableOrder."""
+    reader = _Reader(clean(data), "data")
+    statuses = tuple(_read_status(status) for status in reader.parts("statuses"))
+    if not statuses:
+        raise reader.unreadable("statuses", "is empty")  # every shop has the system's own
+    return statuses
 
 
 def _read_status(status: _Reader) -> StatusFacts:
@@ -539,7 +659,9 @@ def read_product(record: Any, *, is_clean: bool = False) -> ProductFacts:
         url=product.text("url"),
         default_category_guid=product.part("defaultCategory").text("guid"),
         category_guids=_category_guids(product),
-        variants=tuple(_read_variant(row, place) for place, row in enumerate(product.parts("variants"), start=1)),
+        variants=tuple(
+            _read_product_variant(row, place) for place, row in enumerate(product.parts("variants"), start=1)
+        ),
         raw=_without_stock(cleaned),
     )
 
@@ -549,7 +671,7 @@ def _category_guids(product: _Reader) -> tuple[str, ...]:
     return tuple(guid for guid in dict.fromkeys(guids) if guid)
 
 
-def _read_variant(variant: _Reader, position: int) -> VariantFacts:
+def _read_product_variant(variant: _Reader, position: int) -> VariantFacts:
     currency = variant.text("currencyCode").strip().upper()
     if len(currency) not in (0, 3):
         raise variant.unreadable("currencyCode", f"{currency[:40]!r} is not a currency")

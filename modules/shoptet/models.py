@@ -68,6 +68,7 @@ class SyncCursor(models.Model):
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="cursors", db_index=False, verbose_name=_("shop"))
     name = models.CharField(_("name"), max_length=50)
     position_at = models.DateTimeField(_("read up to"), null=True, blank=True)
+    position_id = models.BigIntegerField(_("last number read"), null=True, blank=True)
     fence = models.BigIntegerField(_("fence"), default=0)
     holder = models.CharField(_("held by"), max_length=100, blank=True)
     held_until = models.DateTimeField(_("held until"), null=True, blank=True)
@@ -93,6 +94,11 @@ class SnapshotExecution(models.Model):
         ORDERS_SNAPSHOT = "orders-snapshot", _("All orders")
         PRODUCTS_INCREMENTAL = "products-incremental", _("New and changed products")
         PRODUCTS_SNAPSHOT = "products-snapshot", _("All products")
+        ORDERS_RECONCILIATION = "orders-reconciliation", _("Orders compared with the shop's")
+        ORDERS_STATUSES = "orders-statuses", _("Statuses of orders")
+        CUSTOMERS_INCREMENTAL = "customers-incremental", _("New and changed customers")
+        CUSTOMERS_SNAPSHOT = "customers-snapshot", _("All customers")
+        STOCKS = "stocks", _("Stock")
 
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", _("Schedule")
@@ -178,6 +184,8 @@ class ParkedRecord(models.Model):
     class Kind(models.TextChoices):
         ORDER = "order", _("Order")
         PRODUCT = "product", _("Product")
+        CUSTOMER = "customer", _("Customer")
+        STOCK = "stock", _("Stock")
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     shop = models.ForeignKey(

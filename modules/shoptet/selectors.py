@@ -5,6 +5,7 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, QuerySet
 
 from modules.jobs.models import Job
+from modules.shoptet.domain import NAMELESS
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, WebhookEvent
 
 Status = SnapshotExecution.Status
@@ -42,6 +43,19 @@ def open_parked_records(*, shop_id: int, kind: str) -> QuerySet[ParkedRecord]:
     """Return the records of a shop that could not be read yet, the longest untried first."""
     records: QuerySet[ParkedRecord] = ParkedRecord.objects.filter(shop_id=shop_id, kind=kind, resolved_at=None)
     return records.order_by("attempted_at", "id")
+
+
+def retryable_codes(*, shop_id: int, kind: str, left_out: Collection[str]) -> QuerySet[ParkedRecord, str]:
+    """Return the codes of records that could not be read and can be asked for, the longest untried first."""
+    named = open_parked_records(shop_id=shop_id, kind=kind).exclude(code="").exclude(code__startswith=NAMELESS)
+    return named.exclude(code__in=left_out).values_list("code", flat=True)
+
+
+def has_whole_history(*, shop_id: int) -> bool:
+    """Return whether all of a shop's orders were read once, not only those since some time."""
+    kinds = [SnapshotExecution.Kind.ORDERS_INCREMENTAL, SnapshotExecution.Kind.ORDERS_SNAPSHOT]
+    whole = SnapshotExecution.objects.filter(shop_id=shop_id, kind__in=kinds, window_from=None)
+    return whole.filter(status=Status.COMPLETED).exists()
 
 
 def find_shop(public_id: UUID) -> Shop | None:

@@ -25,7 +25,7 @@ def shop(alice):
         )
 
 
-@pytest.mark.parametrize("what", ["orders", "products"])
+@pytest.mark.parametrize("what", ["orders", "products", "customers"])
 def test_a_snapshot_is_taken_once_and_its_entry_can_be_looked_at(alice, shop, what):
     first, second = (alice.http.post(f"/shoptet/shops/{shop.public_id}/snapshots/{what}") for _ in range(2))
 
@@ -44,7 +44,7 @@ def test_shops_are_listed_for_their_tenant_alone(alice, bob, shop):
     assert bob.http.get("/shoptet/shops").json() == []
 
 
-@pytest.mark.parametrize("address", ["snapshots/orders", "executions", "executions/{entry}"])
+@pytest.mark.parametrize("address", ["snapshots/orders", "snapshots/customers", "executions", "executions/{entry}"])
 def test_a_strangers_shop_is_not_there(alice, bob, shop, address):
     with all_tenants():
         entry, _ = services.request_snapshot(shop=shop, what="orders")

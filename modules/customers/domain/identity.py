@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -40,7 +41,8 @@ class ArrivedOrder:
 class ProfileFacts:
     """What a shop says of one of its registered customers; "" for what it does not.
 
-    `emails` as they are written, the main one first; a shop may know several, or none.
+    `emails` as they are written, the main one first; a shop may know several, or none. `changed_at`: in the shop, None
+    where it does not say.
     """
 
     guid: str
@@ -52,6 +54,7 @@ class ProfileFacts:
     country_code: str = ""
     language: str = ""
     group_name: str = ""
+    changed_at: datetime | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -21,7 +21,8 @@ def import_profiles(*, channel_id: int, profiles: Sequence[ProfileFacts], now: d
     """Make or complete the customers that a shop knows; guests who turn out to be one of them are claimed.
 
     One transaction, a constant number of queries unless guests are claimed, at most a few hundred at once. Safe to
-    repeat. What a customer has already is not overwritten. Of two profiles with one GUID the later counts.
+    repeat. What a customer has already is not overwritten. Of two profiles with one GUID the later counts;
+    one that the shop changed before what is stored describes nobody.
     Raises SalesChannel.DoesNotExist, also for another tenant's channel.
     """
     tenant_id = order_selectors.get_channel(channel_id).tenant_id
@@ -67,9 +68,12 @@ def _describe(channel_id: int, profiles: Iterable[ProfileFacts]) -> None:
     accounts = list(CustomerAccount.objects.filter(channel=channel_id, guid__in=facts).select_related("customer"))
     for account in accounts:
         profile = facts[account.guid]
+        if account.changed_at and profile.changed_at and profile.changed_at < account.changed_at:
+            continue
+        account.changed_at = profile.changed_at or account.changed_at
         account.emails, account.group_name = _normalized(profile.emails), profile.group_name
         for name in _FILLED:
             setattr(account.customer, name, getattr(account.customer, name) or getattr(profile, name))
-    CustomerAccount.objects.bulk_update(accounts, ["emails", "group_name"])
+    CustomerAccount.objects.bulk_update(accounts, ["emails", "group_name", "changed_at"])
     customers = {account.customer_id: account.customer for account in accounts}
     Customer.objects.bulk_update(customers.values(), _FILLED)

@@ -7,6 +7,7 @@ from modules.orders.services._imports import (
     import_orders,
     mark_deleted,
     open_channel,
+    rename_statuses,
 )
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "import_orders_in_bulk",
     "mark_deleted",
     "open_channel",
+    "rename_statuses",
 ]

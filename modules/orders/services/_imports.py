@@ -47,6 +47,29 @@ def describe_channel(*, channel_id: int, currency: str, statuses: Sequence[Statu
         )
 
 
+_RENAME = """
+UPDATE orders_order SET status_name = named.name
+FROM (
+    SELECT bought.id, status.name FROM orders_order bought
+    JOIN orders_orderstatus status ON status.channel_id = bought.channel_id AND status.status_id = bought.status_id
+    WHERE bought.channel_id = %s AND status.name <> '' AND bought.status_name <> status.name
+    ORDER BY bought.id LIMIT %s FOR UPDATE OF bought
+) AS named WHERE orders_order.id = named.id
+"""
+
+
+def rename_statuses(*, channel_id: int, limit: int = 1_000) -> int:
+    """Give at most `limit` orders the name that their status has now; return how many were renamed.
+
+    What was received (`raw`) stays as it was. Safe to repeat: call again until it returns 0. Raises
+    SalesChannel.DoesNotExist, also for another tenant's channel.
+    """
+    channel = SalesChannel.objects.get(id=channel_id)
+    with connection.cursor() as cursor:
+        cursor.execute(_RENAME, [channel.pk, limit])
+        return int(cursor.rowcount)
+
+
 def import_orders(*, channel_id: int, orders: Sequence[OrderFacts], fetched_at: datetime) -> ImportResult:
     """Store `orders` with their lines, and tell `orders_imported` what changed.
 

@@ -19,7 +19,7 @@ from modules.shoptet.models import Shop, SnapshotExecution
 router = Router(by_alias=True)
 MAX_SHOPS = 1_000
 
-What = Literal["orders", "products"]
+What = Literal["orders", "products", "customers"]
 
 
 class Out(BaseModel):

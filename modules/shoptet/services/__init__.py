@@ -1,4 +1,5 @@
 from modules.shoptet.services._cursors import CursorLost
+from modules.shoptet.services._customers import fetch_new_customers
 from modules.shoptet.services._details import catch_up_deletions, refresh_orders
 from modules.shoptet.services._imports import process_snapshot
 from modules.shoptet.services._kinds import KINDS
@@ -6,11 +7,14 @@ from modules.shoptet.services._order_run import SyncPaused
 from modules.shoptet.services._orders import fetch_new_orders
 from modules.shoptet.services._product_details import catch_up_product_deletions
 from modules.shoptet.services._products import import_master_products, prefill_target
+from modules.shoptet.services._reconciliation import Rehearsal, reconcile_orders, rehearse_reconciliation
 from modules.shoptet.services._requests import (
     request_all_orders,
     request_all_products,
     request_orders,
     request_products,
+    request_reading,
+    request_readings,
 )
 from modules.shoptet.services._runs import AlreadyRunning
 from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop
@@ -23,6 +27,8 @@ from modules.shoptet.services._snapshots import (
     request_snapshot,
     watch_snapshots,
 )
+from modules.shoptet.services._statuses import refresh_statuses
+from modules.shoptet.services._stocks import fetch_stocks
 from modules.shoptet.services._storefronts import NotAMaster, fill_from
 from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
 from modules.shoptet.services._webhooks import (
@@ -38,6 +44,7 @@ __all__ = [
     "AlreadyRunning",
     "CursorLost",
     "NotAMaster",
+    "Rehearsal",
     "SnapshotClosed",
     "SyncPaused",
     "UnsafeAddress",
@@ -50,7 +57,9 @@ __all__ = [
     "connect",
     "describe_shop",
     "download_snapshot",
+    "fetch_new_customers",
     "fetch_new_orders",
+    "fetch_stocks",
     "fill_from",
     "give_up",
     "handle_webhooks",
@@ -59,14 +68,19 @@ __all__ = [
     "process_snapshot",
     "prune_webhooks",
     "receive_webhook",
+    "reconcile_orders",
     "refresh_orders",
+    "refresh_statuses",
     "register_webhooks",
+    "rehearse_reconciliation",
     "renew_webhook_key",
     "request_all_orders",
     "request_all_products",
     "request_handling",
     "request_orders",
     "request_products",
+    "request_reading",
+    "request_readings",
     "request_snapshot",
     "watch_snapshots",
     "webhook_url",

@@ -56,6 +56,22 @@ def release_cursor(hold: Hold) -> None:
     SyncCursor.objects.filter(id=hold.cursor_id, fence=hold.fence).update(held_until=None)
 
 
+def last_id(*, shop: Shop, name: str) -> int | None:
+    """Return the last id read under the cursor `name`; None when nothing was."""
+    cursor = SyncCursor.objects.filter(shop=shop, name=name).first()
+    return cursor.position_id if cursor else None
+
+
+def note_last_id(*, shop: Shop, name: str, last_id: int) -> None:
+    """Write the last id read, which may be a lower one: a shop may begin anew. Keep a hold in the same transaction."""
+    SyncCursor.objects.update_or_create(
+        shop=shop,
+        name=name,
+        defaults={"position_id": last_id},
+        create_defaults={"position_id": last_id, "tenant_id": shop.tenant_id},
+    )
+
+
 def _write(hold: Hold, **values: object) -> None:
     if not SyncCursor.objects.filter(id=hold.cursor_id, fence=hold.fence).update(**values):
         raise CursorLost("Another run reads this shop now.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from modules.customers import services as customer_services
 from modules.orders import services as order_services
 from modules.shoptet import domain
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
@@ -76,7 +77,31 @@ PRODUCTS = SnapshotKind(
     catch_up="shoptet.catch_up_product_deletions",
 )
 
-KINDS = {"orders": ORDERS, "products": PRODUCTS}
+
+PROFILES_AT_ONCE = 200
+
+
+def _store_customers(shop: Shop, profiles: Sequence[Any], at: datetime) -> Stored:
+    created = 0
+    for start in range(0, len(profiles), PROFILES_AT_ONCE):
+        chunk = profiles[start : start + PROFILES_AT_ONCE]
+        created += customer_services.import_profiles(
+            channel_id=shop.channel_id, profiles=chunk, now=at
+        ).customers_created
+    return Stored(created, len(profiles) - created, 0)
+
+
+CUSTOMERS = SnapshotKind(
+    execution=SnapshotExecution.Kind.CUSTOMERS_SNAPSHOT,
+    parked=ParkedRecord.Kind.CUSTOMER,
+    path="/api/customers/snapshot",
+    read=lambda _shop, record, _text: domain.read_customer(record),
+    code=lambda facts: str(facts.guid),
+    store=_store_customers,
+    key="guid",
+)
+
+KINDS = {"orders": ORDERS, "products": PRODUCTS, "customers": CUSTOMERS}
 _BY_EXECUTION = {kind.execution: kind for kind in KINDS.values()}
 
 

@@ -146,12 +146,7 @@ class OrderRun(Reading):
 
     def retry_parked(self) -> None:
         """Ask again for what could not be read in earlier runs."""
-        records = selectors.open_parked_records(shop_id=self.shop.pk, kind=ParkedRecord.Kind.ORDER)
-        codes = (
-            records.exclude(code="")
-            .exclude(code__startswith=domain.NAMELESS)
-            .exclude(code__in=self.asked)
-            .values_list("code", flat=True)
-        )
+        kind = ParkedRecord.Kind.ORDER
+        codes = selectors.retryable_codes(shop_id=self.shop.pk, kind=kind, left_out=self.asked)
         self.take(list(codes[:MAX_PARKED_RETRIES]))
         self.settle()

@@ -64,3 +64,22 @@ def request_target_prefills(*, shop: Shop) -> None:
             tags=[f"shop:{target.pk}"],
             unique_key=f"shoptet.prefill_target:{target.pk}",
         )
+
+
+def request_reading(
+    what: str, *, shop: Shop, trigger: str = SnapshotExecution.Trigger.MANUAL, **options: object
+) -> UUID:
+    """Send the job `shoptet.<what>` for a shop; return its id, or that of the one that waits already."""
+    return job_services.enqueue(
+        f"shoptet.{what}",
+        kwargs={"shop_id": shop.pk, "trigger": trigger, **options},
+        tenant_id=shop.tenant_id,
+        tags=[f"shop:{shop.pk}"],
+        unique_key=f"shoptet.{what}:{shop.pk}",
+    )
+
+
+def request_readings(what: str, *, trigger: str, **options: object) -> list[UUID]:
+    """Send one job per active shop of the tenants in scope; return their ids in order of shop. One transaction."""
+    with transaction.atomic():
+        return [request_reading(what, shop=shop, trigger=trigger, **options) for shop in selectors.active_shops()]

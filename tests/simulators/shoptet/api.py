@@ -126,6 +126,57 @@ def get_job(call: Call) -> Json:
     return {"job": call.snapshots.read(call.path["id"])}
 
 
+def list_stocks(call: Call) -> Json:
+    Query(call.query, known=())
+    return call.shop.stocks.listed()
+
+
+def list_supplies(call: Call) -> Json:
+    query = Query(call.query, known=PAGING)
+    rows = call.shop.stocks.supplies(int(call.path["id"]))
+    return _page(call, "supplies", rows, query=query, default=1000, maximum=1000)
+
+
+def list_movements(call: Call) -> Json:
+    query = Query(call.query, known=("lastId", *PAGING))
+    rows = call.shop.stocks.movements(int(call.path["id"]), after=query.integer("lastId", 0))
+    return _page(call, "movements", rows, query=query, default=25, maximum=1000)
+
+
+def _page(call: Call, name: str, rows: list[Json], *, query: Query, default: int, maximum: int) -> Json:
+    found, paginator = paginate(
+        rows, query, default=default, maximum=maximum, missing_page_is_404=call.options.missing_page_is_404
+    )
+    return {name: list(found), "paginator": paginator}
+
+
+def get_last_movement(call: Call) -> Json:
+    Query(call.query, known=())
+    return call.shop.stocks.last_movement(int(call.path["id"]))
+
+
+def list_customers(call: Call) -> Json:
+    query = Query(call.query, known=("email", "phone", *PAGING))
+    return _page(call, "customers", call.shop.customers.rows(), query=query, default=20, maximum=1000)
+
+
+def list_customer_changes(call: Call) -> Json:
+    query = Query(call.query, known=("from", "changeType", *PAGING))
+    return _page(
+        call, "changes", call.shop.customers.changes(query.instant("from")), query=query, default=20, maximum=20
+    )
+
+
+def get_customer(call: Call) -> Json:
+    Query(call.query, known=())
+    return {"customer": call.shop.customers.detail(call.path["guid"])}
+
+
+def snapshot_customers(call: Call) -> Json:
+    Query(call.query, known=())
+    return _start(call, "/api/customers/snapshot", call.shop.customers.all())
+
+
 def list_webhooks(call: Call) -> Json:
     query = Query(call.query, known=PAGING)
     rows, paginator = paginate(
@@ -161,6 +212,14 @@ _ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("GET", f"{ORDERS_PATH}/{{code}}"): get_order,
     ("GET", f"{product_api.PATH}/snapshot"): snapshot_products,
     **product_api.ENDPOINTS,
+    ("GET", "/api/customers"): list_customers,
+    ("GET", "/api/customers/changes"): list_customer_changes,
+    ("GET", "/api/customers/snapshot"): snapshot_customers,
+    ("GET", "/api/customers/{guid}"): get_customer,
+    ("GET", "/api/stocks"): list_stocks,
+    ("GET", "/api/stocks/{id:int}/supplies"): list_supplies,
+    ("GET", "/api/stocks/{id:int}/movements"): list_movements,
+    ("GET", "/api/stocks/{id:int}/movements/last"): get_last_movement,
     ("GET", "/api/system/jobs/{id}"): get_job,
     ("GET", "/api/webhooks"): list_webhooks,
     ("POST", "/api/webhooks"): register_webhooks,

@@ -11,8 +11,10 @@ from typing import Any
 
 from .bodies import CANCELLED, STATUS_NAMES, Body, Sale, guid, order_body, status_of
 from .clock import ShopClock, read_instant, write_instant
+from .customers import Customers
 from .merging import merge
 from .products import Products
+from .stocks import Stocks
 
 CHANGE_HISTORY = timedelta(days=30)  # what GET /api/orders/changes guarantees
 
@@ -96,6 +98,8 @@ class Shop:
         self.clock = clock or ShopClock()
         self.announce: Callable[[str, str], None] = lambda _event, _instance: None  # webhooks, once there are any
         self.currency_code = currency_code
+        self.stocks = Stocks(self.clock)
+        self.customers = Customers(self.clock)
         self.lock = threading.RLock()
         self.products = Products(self.clock, self.lock, currency_code)
         self._sort_key, self._is_descending = LIST_ORDERS[list_order]
@@ -111,6 +115,8 @@ class Shop:
             self._deleted_at: dict[str, datetime] = {}
             self._forget_lists()
             self._created_count = 0
+            self.stocks.reset()
+            self.customers.reset()
             self.status_names: dict[int, str] = dict(STATUS_NAMES)
 
     def orders(self) -> list[Order]:
@@ -205,6 +211,11 @@ class Shop:
             self._deleted_at[code] = self.clock.now()
             self._forget_lists()
             self.announce("order:delete", code)
+
+    def forget_deletions(self) -> None:
+        """Let the change log be 30 days older: it tells of no deletion so far."""
+        with self.lock:
+            self._deleted_at.clear()
 
     def _put(self, body: Body) -> str:
         order = Order.from_body(body)

@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +30,9 @@ class Reading:
 READINGS = {
     "orders": Reading(services.request_orders, services.fetch_new_orders),
     "products": Reading(services.request_products, services.import_master_products, selectors.active_master_shops),
+    "customers": Reading(partial(services.request_reading, "fetch_new_customers"), services.fetch_new_customers),
+    "statuses": Reading(partial(services.request_reading, "refresh_statuses"), services.refresh_statuses),
+    "stocks": Reading(partial(services.request_reading, "fetch_stocks"), services.fetch_stocks),
 }
 
 
