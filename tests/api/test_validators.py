@@ -5,7 +5,15 @@ import pytest
 from modules.customers.models import CustomerMetrics
 from modules.jobs.models import Job
 from modules.kernel.tenancy import all_tenants
-from tests.admin.factories import make_customer, make_execution, make_order, make_product, make_shop, make_variant
+from tests.admin.factories import (
+    make_customer,
+    make_execution,
+    make_notice,
+    make_order,
+    make_product,
+    make_shop,
+    make_variant,
+)
 from tests.api.operations import OPERATIONS
 from tests.api.within import within
 
@@ -21,14 +29,18 @@ def place(db):
 
 
 @pytest.fixture
-def ids(alice):
+def ids(alice, force):
     body = {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "0 2 29 2 *"}
     customer = make_customer(alice.tenant, "Jana")
-    shop = make_shop(alice.tenant)
+    shop, notice = make_shop(alice.tenant), make_notice(alice.tenant, "hers")
+    force(alice.send(), "failed", error_type="Refused")
+    failed = Job.objects.get(state="failed").pk
     with all_tenants():
         CustomerMetrics.objects.update(segment="loyal")
     return {
         "job_id": alice.send(),
+        "replay_id": alice.http.post("/jobs/replays", json={"reason": "mended", "jobs": [failed.hex]}).json()["id"],
+        "user_id": notice.user_id,
         "recurring_id": alice.http.post("/jobs/recurring", json=body).json()["id"],
         "customer_id": customer.pk,
         "shop_id": str(shop.public_id),
