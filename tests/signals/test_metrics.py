@@ -12,10 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from modules.jobs import metrics, selectors, services
+from modules.jobs import metrics, services
 from modules.jobs.clients import Bell
 from modules.jobs.engine import runner
 from modules.jobs.models import Attempt, Bookmark, Job, JobSchedule, RunTotal, Worker
+from modules.jobs.selectors import _counts
 from tests.support import lanes
 from tests.support.actors import fail, note
 from tests.support.processes import ROOT, _test_database_url
@@ -209,7 +210,7 @@ def test_a_queues_length_has_each_ready_job_once(client):
 def test_unfinished_jobs_are_found_by_partial_indexes_however_many_have_ended():
     with connection.cursor() as cursor, transaction.atomic():
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {selectors._QUEUE_STATES}")
+        cursor.execute(f"EXPLAIN {_counts._QUEUE_STATES}")
         plan = "\n".join(row[0] for row in cursor.fetchall())
 
     assert ("Seq Scan" in plan, set(re.findall(r"jobs_job_\w*[a-z]\b", plan))) == (
