@@ -13,6 +13,7 @@ from modules.jobs.api._schemas import Figures, FiguresList, Health, HealthFigure
 from modules.jobs.registry import actors_called, all_specs, api_name, open_specs
 from modules.jobs.selectors import ActorFigures
 from modules.kernel import clock
+from modules.kernel.rest import refuse_unknown
 
 UNWELL_PERCENT = 10.0  # of the last 24 hours' jobs; source: seed 4's "monitor high failure rates", the figure is ours
 
@@ -20,6 +21,7 @@ UNWELL_PERCENT = 10.0  # of the last 24 hours' jobs; source: seed 4's "monitor h
 @router.get("/queues/metrics", response=FiguresList, summary="Metrics of each type")
 def queue_metrics(request: HttpRequest, wanted: Annotated[Text | None, Query(alias="type")] = None) -> FiguresList:
     """Show what runs, waits and failed, for each type or for one."""
+    refuse_unknown(request, ["type"])
     return FiguresList(metrics=_figures(tenant_of(request), wanted))
 
 

@@ -3,6 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -21,6 +22,7 @@ from modules.shoptet.services._shops import connect
 MAX_PASSES = 5  # over a list that keeps changing under the reader
 MAX_PARKED_RETRIES = 100  # per run
 
+T = TypeVar("T")
 Report = Callable[[int, int, str], None]
 
 
@@ -66,10 +68,10 @@ class OrderRun(Reading):
         if self.hold.position_at is None:
             return None
         since = self.deletions_since(self.hold.position_at - domain.OVERLAP)
-        page, at = self.client.deletion_page(since=since, page=1)
+        page, at = self.ask(self.client.deletion_page, since=since, page=1)
         self.take_deleted(page)
         for number in range(2, page.page_count + 1):
-            self.take_deleted(self.client.deletion_page(since=since, page=number)[0])
+            self.take_deleted(self.ask(self.client.deletion_page, since=since, page=number)[0])
         self.settle()
         return at
 
@@ -80,6 +82,10 @@ class OrderRun(Reading):
         for start in range(0, len(alive), CODES_AT_ONCE):
             self.take(alive[start : start + CODES_AT_ONCE])
         self.park(unreadable)
+
+    def ask(self, call: Callable[..., T], **query: object) -> T:
+        """Call the shop from one of the pool's threads: a further one would wait for a connection, or break one."""
+        return self.pool.submit(call, **query).result()
 
     def take_window(self, window: domain.Window) -> None:
         """Read the whole list, again from page 1 if it moved meanwhile: rows shift between pages then."""
@@ -97,7 +103,7 @@ class OrderRun(Reading):
         totals: list[int] = []
         number = page_count = first_page
         while number <= page_count:
-            page = self.client.order_page(window=window, page=number)
+            page = self.ask(self.client.order_page, window=window, page=number)
             if page is None:
                 return False
             totals.append(page.total_count)
