@@ -13,6 +13,7 @@ from modules.shoptet import domain, selectors, services
 from modules.shoptet.clients import PermanentShoptetError, RateLimited
 from modules.shoptet.models import Shop
 
+BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
 DETAILS_PER_JOB = 1_000  # under two minutes at the API's 10 a second; then the rest goes to the back of the queue
 
 
@@ -26,7 +27,7 @@ def fetch_new_all_orders(*, fallback_lookback_hours: int | None = None) -> None:
 @actor(
     queue_name="snapshots-download",
     max_retries=5,
-    backoff=ExponentialBackoff(base_seconds=15, cap_seconds=900),
+    backoff=BACKOFF,
     time_limit=30 * clock.MINUTE,  # a list of 100,000 orders takes minutes before the first detail
     notify_shutdown=True,
     unique_until="start",  # a running job may send the next one
@@ -63,7 +64,7 @@ def import_all_master_products(*, fallback_lookback_hours: int | None = None) ->
 @actor(
     queue_name="import",
     max_retries=5,
-    backoff=ExponentialBackoff(base_seconds=15, cap_seconds=900),
+    backoff=BACKOFF,
     time_limit=30 * clock.MINUTE,
     notify_shutdown=True,
     unique_until="start",  # a running job may send the next one
@@ -95,7 +96,7 @@ def import_master_products(
 @actor(
     queue_name="import",
     max_retries=5,
-    backoff=ExponentialBackoff(base_seconds=15, cap_seconds=900),
+    backoff=BACKOFF,
     time_limit=5 * clock.MINUTE,
     unique_until="start",
 )
@@ -103,9 +104,6 @@ def prefill_target(*, shop_id: int) -> None:
     """Ask a target for its categories, and map those of its master to them."""
     with _as_job_ending():
         services.prefill_target(shop_id=shop_id)
-
-
-READING_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
 
 
 @actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
@@ -118,7 +116,7 @@ def refresh_all_statuses(*, recent_days: int = domain.RECENT_DAYS, open_days: in
 @actor(
     queue_name="snapshots-download",
     max_retries=5,
-    backoff=READING_BACKOFF,
+    backoff=BACKOFF,
     time_limit=30 * clock.MINUTE,
     notify_shutdown=True,
     unique_until="start",
@@ -143,7 +141,7 @@ def reconcile_all_orders() -> None:
 @actor(
     queue_name="snapshots-download",
     max_retries=5,
-    backoff=READING_BACKOFF,
+    backoff=BACKOFF,
     time_limit=60 * clock.MINUTE,  # 500,000 orders are 10,000 pages at the API's 10 a second, and a retry goes on
     notify_shutdown=True,
     unique_until="start",
@@ -167,7 +165,7 @@ def fetch_all_stocks() -> None:
 @actor(
     queue_name="snapshots-download",
     max_retries=5,
-    backoff=READING_BACKOFF,
+    backoff=BACKOFF,
     time_limit=30 * clock.MINUTE,
     notify_shutdown=True,
     unique_until="start",
@@ -188,7 +186,7 @@ def fetch_new_all_customers() -> None:
 @actor(
     queue_name="snapshots-download",
     max_retries=5,
-    backoff=READING_BACKOFF,
+    backoff=BACKOFF,
     time_limit=30 * clock.MINUTE,
     notify_shutdown=True,
     unique_until="start",
@@ -202,7 +200,6 @@ def fetch_new_customers(*, shop_id: int, trigger: str = "manual") -> None:
         services.request_reading("fetch_new_customers", shop=selectors.get_shop(shop_id), trigger=trigger)
 
 
-STEP_BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
 KEEP_WEBHOOKS_FOR = timedelta(days=30)
 WEBHOOKS_PER_PRUNE = 5_000
 
@@ -210,7 +207,7 @@ WEBHOOKS_PER_PRUNE = 5_000
 @actor(
     queue_name="snapshots-download",
     max_retries=5,
-    backoff=STEP_BACKOFF,
+    backoff=BACKOFF,
     time_limit=5 * clock.MINUTE,
     unique_until="start",
 )
@@ -223,7 +220,7 @@ def request_snapshot(*, execution_id: int) -> None:
 @actor(
     queue_name="snapshots-download",
     max_retries=5,
-    backoff=STEP_BACKOFF,
+    backoff=BACKOFF,
     time_limit=5 * clock.MINUTE,
     unique_until="start",
 )
@@ -236,7 +233,7 @@ def check_snapshot(*, execution_id: int) -> None:
 @actor(
     queue_name="snapshots-download",
     max_retries=5,
-    backoff=STEP_BACKOFF,
+    backoff=BACKOFF,
     time_limit=60 * clock.MINUTE,  # 25 for the file, and a look at all of it
     notify_shutdown=True,
     unique_until="start",
@@ -250,7 +247,7 @@ def download_snapshot(*, execution_id: int) -> None:
 @actor(
     queue_name="snapshots-process",
     max_retries=5,
-    backoff=STEP_BACKOFF,
+    backoff=BACKOFF,
     time_limit=120 * clock.MINUTE,  # 500,000 orders take some ten minutes
     notify_shutdown=True,
     unique_until="start",
@@ -268,14 +265,14 @@ def watch_snapshots() -> None:
         services.watch_snapshots(now=clock.now())
 
 
-@actor(queue_name="default", max_retries=5, backoff=STEP_BACKOFF, time_limit=30 * clock.MINUTE)
+@actor(queue_name="default", max_retries=5, backoff=BACKOFF, time_limit=30 * clock.MINUTE)
 def catch_up_deletions(*, shop_id: int, since: str) -> None:
     """Find what a shop deleted since (ISO time) a snapshot was made."""
     with _as_job_ending():
         services.catch_up_deletions(shop_id=shop_id, since=datetime.fromisoformat(since))
 
 
-@actor(queue_name="import", max_retries=5, backoff=STEP_BACKOFF, time_limit=30 * clock.MINUTE)
+@actor(queue_name="import", max_retries=5, backoff=BACKOFF, time_limit=30 * clock.MINUTE)
 def catch_up_product_deletions(*, shop_id: int, since: str) -> None:
     """Find which products a shop deleted since (ISO time) a snapshot was made; read its categories."""
     with _as_job_ending():
@@ -285,7 +282,7 @@ def catch_up_product_deletions(*, shop_id: int, since: str) -> None:
 @actor(
     queue_name="default",
     max_retries=8,
-    backoff=STEP_BACKOFF,
+    backoff=BACKOFF,
     time_limit=30 * clock.MINUTE,  # a mass event names thousands of orders
     unique_until="start",  # what is told meanwhile sends the next one
 )

@@ -132,9 +132,8 @@ class ProductRun(Reading):
 
     def retry_parked(self) -> None:
         """Ask again for what could not be read in earlier runs."""
-        records = selectors.open_parked_records(shop_id=self.shop.pk, kind=self.parked_kind)
-        named = records.exclude(code="").exclude(code__startswith=domain.NAMELESS).exclude(code__in=self.asked)
-        self.take(named.values_list("code", flat=True)[:MAX_PARKED_RETRIES])
+        guids = selectors.retryable_codes(shop_id=self.shop.pk, kind=self.parked_kind, left_out=self.asked)
+        self.take(guids[:MAX_PARKED_RETRIES])
 
     def finish(self, window: domain.Window) -> None:
         """End as every reading does, and in the same commit send what fills in the targets."""
