@@ -13,7 +13,7 @@ from modules.jobs.services import _answers
 from modules.kernel import clock
 from tests.api.operations import BODIES
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 BODY = BODIES["JobIn"]
 KEY = {"Idempotency-Key": "order-17"}

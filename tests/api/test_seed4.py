@@ -10,7 +10,7 @@ from modules.jobs.models import Job, JobSchedule, Worker
 from modules.jobs.registry import open_specs
 from modules.kernel import clock
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 CREATE = """{
   "type": "file-analysis",

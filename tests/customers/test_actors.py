@@ -17,7 +17,7 @@ from modules.orders import services as order_services
 from modules.orders.models import Order
 from tests.orders.factories import make_channel, order_facts
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture

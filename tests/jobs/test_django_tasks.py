@@ -7,10 +7,11 @@ from io import StringIO
 from uuid import uuid4
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
-from django.db import transaction
+from django.db import connections, transaction
 from django.test import override_settings
 from django.utils import timezone
 from django_tasks import TaskResultStatus, task_backends
@@ -129,11 +130,23 @@ def test_a_task_waits_in_its_queue(drain):
 
 
 def test_an_async_task_runs_and_an_async_view_sends_and_asks(drain):
-    result = asyncio.run(tasks.add_later.aenqueue(20, right=22))
+    result = _wait_for(tasks.add_later.aenqueue(20, right=22))
 
     assert drain() == 1
-    asyncio.run(result.arefresh())
-    assert asyncio.run(tasks.add_later.aget_result(result.id)).return_value == result.return_value == 42
+    _wait_for(result.arefresh())
+    assert _wait_for(tasks.add_later.aget_result(result.id)).return_value == result.return_value == 42
+
+
+def _wait_for(coroutine):
+    """Run it, and close the connection of the thread in which Django asks the database for it."""
+
+    async def run():
+        try:
+            return await coroutine
+        finally:
+            await sync_to_async(connections.close_all)()
+
+    return asyncio.run(run())
 
 
 def test_a_failing_task_is_a_dead_letter_and_its_result_holds_the_error(drain, done, heard):

@@ -21,7 +21,7 @@ from modules.kernel import clock
 from tests.support import lanes
 from tests.support.actors import note
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from modules.notifications.domain import InvalidMail
 from modules.notifications.models import EmailMessage, Preference, Recipient, Suppression
 from tests.notifications.conftest import Post, come_due, free_port, open_mail_server, use_smtp
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 EXPORT = {"size": "12 MB", "hours": 24, "download_url": "https://example.com/1"}
 EXPIRING = {

@@ -16,7 +16,7 @@ from modules.shoptet.management.commands import shoptet_snapshot
 from modules.shoptet.models import Shop, SnapshotExecution
 from tests.simulators.shoptet import TokenState
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 def said(*command, **options):

@@ -14,6 +14,8 @@ from tests.shoptet.conftest import YESTERDAY
 from tests.simulators.shoptet import FaultKind
 from tests.simulators.shoptet.bodies import status_of
 
+pytestmark = pytest.mark.slow
+
 LONG_AGO = YESTERDAY - timedelta(days=1000)
 
 

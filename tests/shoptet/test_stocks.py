@@ -15,6 +15,8 @@ from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, SyncCu
 from modules.shoptet.services import _stocks
 from tests.simulators.shoptet import FaultKind
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):

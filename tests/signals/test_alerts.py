@@ -15,7 +15,7 @@ from modules.jobs.models import Alert, AlertRule, Attempt, Bookmark, Job, JobSch
 from modules.kernel import clock
 from tests.support.actors import fail, note
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from modules.jobs import clients, health, services
 from modules.jobs.models import Bookmark, Job, Worker
 from tests.support.actors import note
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 @pytest.fixture

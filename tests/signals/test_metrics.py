@@ -21,7 +21,7 @@ from tests.support import lanes
 from tests.support.actors import fail, note
 from tests.support.processes import ROOT, _test_database_url
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 def read(client, **headers):

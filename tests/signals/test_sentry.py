@@ -14,7 +14,7 @@ from modules.jobs.engine import actor, runner
 from modules.jobs.models import Job, Worker
 from tests.support.actors import fail, note, snooze, step
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 CANARY = "canary-4711-secret"
 

@@ -17,7 +17,7 @@ from modules.jobs.domain import ExponentialBackoff, Schedule, TableBackoff, Time
 from modules.jobs.models import Job, JobSchedule
 from tests.support.actors import note
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 NOON = datetime(2026, 12, 23, 11, 0, tzinfo=UTC)  # noon in Prague, a Wednesday
 CANARY = "canary-4711-secret"

@@ -7,6 +7,8 @@ import pytest
 from modules.jobs import clients
 from modules.jobs.clients import WebhookRefused, WebhookUnavailable, post_webhook
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_text_arrives_in_slacks_form(hook):
     post_webhook(hook.url, text="Queue import is long", may_be_private=True)
