@@ -76,6 +76,10 @@ _NAVIGATION = [
             _item(_("Users"), icon="person", model="accounts.user"),
             _item(_("Memberships"), icon="badge", model="accounts.membership"),
             _item(_("Groups"), icon="shield_person", model="auth.group"),
+            {
+                **_item(_("Audit log"), icon="history", model="admin.logentry"),
+                "permission": lambda request: request.user.is_superuser and request.user.is_active,
+            },
         ],
     },
 ]
