@@ -9,8 +9,13 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
 
+WHOLE = "whole"  # no permission, but to see all tenants: the page does not say whose its rows are
+
+
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
     """Return a question to ask of a request: may its reader look at the page?"""
+    if permission == WHOLE:
+        return lambda request: bool(request.user.is_active and request.user.is_superuser)
     verb_less = permission.replace(".", ".{}_", 1)
 
     def ask(request: HttpRequest) -> bool:
@@ -46,6 +51,8 @@ _NAVIGATION = [
             _item(_("Batches"), icon="stacks", model="jobs.batch", permission="jobs.job"),
             _item(_("Schedules"), icon="event_repeat", model="jobs.jobschedule"),
             _item(_("Workers"), icon="memory", model="jobs.worker"),
+            _item(_("Alerts"), icon="notifications_active", model="jobs.alert", permission=WHOLE),
+            _item(_("Alert rules"), icon="rule", model="jobs.alertrule", permission=WHOLE),
         ],
     },
     {
@@ -76,10 +83,7 @@ _NAVIGATION = [
             _item(_("Users"), icon="person", model="accounts.user"),
             _item(_("Memberships"), icon="badge", model="accounts.membership"),
             _item(_("Groups"), icon="shield_person", model="auth.group"),
-            {
-                **_item(_("Audit log"), icon="history", model="admin.logentry"),
-                "permission": lambda request: request.user.is_superuser and request.user.is_active,
-            },
+            _item(_("Audit log"), icon="history", model="admin.logentry", permission=WHOLE),
         ],
     },
 ]

@@ -8,7 +8,6 @@ from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from modules.kernel.console import ReadOnlyAdmin, long_moment, moment, muted, two_lines, visible_tenant_ids
@@ -79,7 +78,7 @@ class AuditAdmin(ReadOnlyAdmin):
     def row(self, entry: LogEntry) -> str:
         """Show which one, and lead to it where it still is."""
         if not entry.object_id:
-            return muted(_("many"))
+            return muted("–")
         url = None if entry.is_deletion() else entry.get_admin_url()
         return format_html('<a class="bk-link" href="{}">{}</a>', url, entry.object_repr) if url else entry.object_repr
 
