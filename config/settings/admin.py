@@ -8,7 +8,6 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
-
 WHOLE = "whole"  # no permission, but to see all tenants: the page does not say whose its rows are
 
 
