@@ -1,6 +1,7 @@
 import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
@@ -13,7 +14,7 @@ from modules.orders.models import SalesChannel
 
 
 class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is made at run time
-    """An e-shop on Shoptet, with the private token that its owner created for us."""
+    """An e-shop on Shoptet, with its private token, or with an add-on's permanent one (`oauth_url`)."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     channel = models.OneToOneField(
@@ -30,6 +31,7 @@ class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is
     name = models.CharField(_("name"), max_length=200)
     base_url = models.URLField(_("API address"), default="https://api.myshoptet.com")
     token_encrypted = models.TextField(_("API token, encrypted"), blank=True)
+    oauth_url = models.URLField(_("address of add-on tokens"), blank=True, default="", db_default="")
     eshop_id = models.BigIntegerField(_("number at Shoptet"), null=True, blank=True)
     timezone = models.CharField(_("time zone"), max_length=64, blank=True)
     described_at = models.DateTimeField(_("settings read"), null=True, blank=True)
@@ -56,6 +58,25 @@ class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is
 
     def __str__(self) -> str:
         return self.name
+
+
+class AddonToken(models.Model):
+    """The access token of an add-on in a shop that all processes share, and when the last ones were fetched."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False, verbose_name=_("tenant"))
+    shop = models.OneToOneField(Shop, models.CASCADE, related_name="addon_token", verbose_name=_("shop"))
+    token_encrypted = models.TextField(_("access token, encrypted"), blank=True)
+    ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    fetched = ArrayField(models.DateTimeField(), verbose_name=_("times of fetching"), default=list, blank=True)
+
+    objects: ClassVar[models.Manager["AddonToken"]] = tenant_manager()
+
+    class Meta:
+        verbose_name = _("access token of an add-on")
+        verbose_name_plural = _("access tokens of add-ons")
+
+    def __str__(self) -> str:
+        return str(self.shop)
 
 
 class SyncCursor(models.Model):

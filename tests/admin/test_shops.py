@@ -113,6 +113,26 @@ def test_the_stored_token_does_not_follow_to_another_address(root, alice):
     assert stored().base_url == "https://api.example.com"
 
 
+def test_a_shop_is_connected_as_an_add_on_and_back(root, alice):
+    shop, address = make_shop(alice), "https://partner.example.com/action/ApiOAuthServer/getAccessToken"
+
+    root.post(detail("shoptet_shop", shop), form(token="permanent", oauth_url=address))
+    assert (stored().oauth_url, decrypt(stored().token_encrypted)) == (address, "permanent")
+
+    root.post(detail("shoptet_shop", shop), form(token="private"))
+    assert (stored().oauth_url, decrypt(stored().token_encrypted)) == ("", "private")
+
+
+@pytest.mark.parametrize("address", ["https://evil.example/token", "http://partner.example.com/token"])
+def test_the_permanent_token_does_not_follow_to_another_address(root, alice, address):
+    shop = make_shop(alice)
+
+    response = root.post(detail("shoptet_shop", shop), form(oauth_url=address))
+
+    assert list(errors(response)) == ["token"]
+    assert stored().oauth_url == ""
+
+
 def test_tenant_and_name_of_a_shop_stay(root, alice, bob):
     shop = make_shop(alice, "mine")
 
