@@ -124,6 +124,7 @@ class SnapshotExecution(models.Model):
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", _("Schedule")
         MANUAL = "manual", _("By hand")
+        WEBHOOK = "webhook", _("Webhook")
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("Queued")

@@ -33,6 +33,7 @@ from modules.shoptet.services._storefronts import NotAMaster, fill_from
 from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
 from modules.shoptet.services._webhooks import (
     WebhookRefused,
+    handle_again,
     handle_webhooks,
     prune_webhooks,
     receive_webhook,
@@ -62,6 +63,7 @@ __all__ = [
     "fetch_stocks",
     "fill_from",
     "give_up",
+    "handle_again",
     "handle_webhooks",
     "import_master_products",
     "prefill_target",

@@ -58,7 +58,7 @@ class ShoptetApi:
         self.result_log = RequestLog()  # of the other port, which has its own host
         self.snapshots = Snapshots(shop.clock, options)
         self.webhooks = Webhooks(shop.clock)
-        shop.announce = shop.products.announce = self.webhooks.announce
+        shop.announce = shop.products.announce = shop.stocks.announce = self.webhooks.announce
 
     def reset(self) -> None:
         """Bring back the shop as opened: orders, time, tokens, buckets; no faults, an empty log."""
