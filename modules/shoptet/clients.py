@@ -260,10 +260,13 @@ class ShoptetClient:
         record = answer.data.get("order") if isinstance(answer.data, dict) else answer.data
         return Answer(record, answer.at)
 
-    def product_page(self, *, window: domain.Window, page: int) -> domain.Page:
-        """Return a page of at most 1,000 products whose last change lies in `window`; the order is undefined."""
-        query = {"changeTimeTo": domain.format_time(window.changed_to)}
-        if window.changed_from:
+    def product_page(self, *, window: domain.Window | None, page: int) -> domain.Page:
+        """Return a page of at most 1,000 products whose last change lies in `window`; the order is undefined.
+
+        None is every product, also one whose change has no time.
+        """
+        query = {"changeTimeTo": domain.format_time(window.changed_to)} if window else {}
+        if window and window.changed_from:
             query["changeTimeFrom"] = domain.format_time(window.changed_from)
         return self._page("/api/products", query, page=page, size=PRODUCTS_PER_PAGE, rows="products")[0]
 

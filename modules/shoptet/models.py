@@ -116,6 +116,7 @@ class SnapshotExecution(models.Model):
         PRODUCTS_INCREMENTAL = "products-incremental", _("New and changed products")
         PRODUCTS_SNAPSHOT = "products-snapshot", _("All products")
         ORDERS_RECONCILIATION = "orders-reconciliation", _("Orders compared with the shop's")
+        PRODUCTS_RECONCILIATION = "products-reconciliation", _("Products compared with the shop's")
         ORDERS_STATUSES = "orders-statuses", _("Statuses of orders")
         CUSTOMERS_INCREMENTAL = "customers-incremental", _("New and changed customers")
         CUSTOMERS_SNAPSHOT = "customers-snapshot", _("All customers")
@@ -154,6 +155,7 @@ class SnapshotExecution(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     warning = models.TextField(_("warning"), blank=True)
     error = models.TextField(_("error"), blank=True)
+    position = models.TextField(_("compared up to"), blank=True, default="", db_default="")  # of products alone: a GUID
 
     # Of snapshots alone: the shop's own job, how often it was looked at and asked for, the file, how far it is read.
     remote_job_id = models.TextField(_("job in the shop"), blank=True, default="", db_default="")

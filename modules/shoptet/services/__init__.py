@@ -6,6 +6,7 @@ from modules.shoptet.services._kinds import KINDS
 from modules.shoptet.services._order_run import SyncPaused
 from modules.shoptet.services._orders import fetch_new_orders
 from modules.shoptet.services._product_details import catch_up_product_deletions
+from modules.shoptet.services._product_reconciliation import reconcile_products, rehearse_product_reconciliation
 from modules.shoptet.services._products import import_master_products, prefill_target
 from modules.shoptet.services._reconciliation import Rehearsal, reconcile_orders, rehearse_reconciliation
 from modules.shoptet.services._requests import (
@@ -71,9 +72,11 @@ __all__ = [
     "prune_webhooks",
     "receive_webhook",
     "reconcile_orders",
+    "reconcile_products",
     "refresh_orders",
     "refresh_statuses",
     "register_webhooks",
+    "rehearse_product_reconciliation",
     "rehearse_reconciliation",
     "renew_webhook_key",
     "request_all_orders",

@@ -87,7 +87,11 @@ def request_reading(
     )
 
 
-def request_readings(what: str, *, trigger: str, **options: Any) -> list[UUID]:
-    """Send one job per active shop of the tenants in scope; return their ids in order of shop. One transaction."""
+def request_readings(what: str, *, trigger: str, of_masters: bool = False, **options: Any) -> list[UUID]:
+    """Send one job per active (master) shop of the tenants in scope; return their ids in order of shop.
+
+    One transaction.
+    """
+    shops = selectors.active_master_shops() if of_masters else selectors.active_shops()
     with transaction.atomic():
-        return [request_reading(what, shop=shop, trigger=trigger, **options) for shop in selectors.active_shops()]
+        return [request_reading(what, shop=shop, trigger=trigger, **options) for shop in shops]
