@@ -12,6 +12,18 @@ def stored_versions(*, storefront_id: int, guids: Collection[str]) -> dict[str, 
     return {guid: StoredVersion(changed, fetched, bool(deleted)) for guid, changed, fetched, deleted in versions}
 
 
+def codes_of_products(*, product_ids: Collection[int]) -> list[str]:
+    """Return the codes that these products are sold under, deleted ones' too, ascending."""
+    found = Variant.objects.filter(product_id__in=product_ids)
+    return list(found.order_by("code").values_list("code", flat=True).distinct())
+
+
+def sold_codes(*, storefront_id: int, codes: Collection[str]) -> set[str]:
+    """Return those of `codes` under which a storefront sells a living product of its own."""
+    found = Variant.objects.filter(code__in=codes, product__storefront_id=storefront_id, product__deleted_at=None)
+    return set(found.values_list("code", flat=True))
+
+
 GUIDS_AT_ONCE = 1_000
 
 
