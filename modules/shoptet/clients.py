@@ -369,7 +369,7 @@ class ShoptetClient:
         url = self._base_url + path
         try:
             with self._http.stream(method, url, params=query, json=content, headers=headers) as response:
-                body = _body(response)
+                body = _body(response, max_bytes=MAX_BODY_BYTES, seconds=ANSWER_TIMEOUT_SECONDS)
         except httpx.TimeoutException:
             raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text names hosts and errors, never a header
@@ -390,9 +390,7 @@ def _unexpected_unless_readable() -> Iterator[None]:
         raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % error) from None
 
 
-def _body(
-    response: httpx.Response, *, max_bytes: int = MAX_BODY_BYTES, seconds: float = ANSWER_TIMEOUT_SECONDS
-) -> bytes:
+def _body(response: httpx.Response, *, max_bytes: int, seconds: float) -> bytes:
     deadline, size, chunks = time.monotonic() + seconds, 0, []
     for chunk in response.iter_bytes():
         size += len(chunk)
