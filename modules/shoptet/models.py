@@ -38,6 +38,7 @@ class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is
     is_master = models.BooleanField(_("master shop"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     last_error = models.TextField(_("last error"), blank=True)
+    errors = models.JSONField(_("errors by what was read"), default=dict, db_default={}, blank=True)
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, db_default=RandomUUID(), unique=True)

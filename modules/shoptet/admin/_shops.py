@@ -126,7 +126,7 @@ class ShopAdmin(ConsoleAdmin):
     search_fields = ("name",)
     ordering = ("name",)
     sortable_by = ()
-    buttons = ("sync_orders", "take_snapshot", "test_connection")
+    buttons = ("sync_orders", "sync_products", "take_snapshot", "test_connection")
     fieldsets = (
         (None, {"fields": (("tenant", "name"), ("base_url", "token"), "oauth_url", ("is_active", "is_master"))}),
         (
@@ -226,6 +226,13 @@ class ShopAdmin(ConsoleAdmin):
         """Send the job that reads new and changed orders."""
         job_id = services.request_orders(shop=shop)
         text = _("The orders of %(shop)s are being read; follow the job.") % {"shop": shop.name}
+        messages.success(request, job_link(job_id, text))
+
+    @button(gettext_lazy("Import products now"), icon="sell", shown_for=lambda shop: shop.is_active and shop.is_master)
+    def sync_products(self, request: HttpRequest, shop: Shop) -> None:
+        """Send the job that reads new and changed products of a master."""
+        job_id = services.request_products(shop=shop)
+        text = _("The products of %(shop)s are being read; follow the job.") % {"shop": shop.name}
         messages.success(request, job_link(job_id, text))
 
     @button(gettext_lazy("Take a snapshot"), icon="photo_camera", shown_for=lambda shop: shop.is_active)
