@@ -34,6 +34,12 @@ _NAVIGATION = [
     {
         "title": _("Operations"),
         "items": [
+            {
+                "title": _("Queues"),
+                "icon": "layers",
+                "link": reverse_lazy("jobs_queues"),
+                "permission": _may("jobs.job"),
+            },
             _item(_("Jobs"), icon="list_alt", model="jobs.job"),
             _item(_("Failed jobs"), icon="error", model="jobs.failedjob", permission="jobs.job"),
             _item(_("Replays"), icon="replay", model="jobs.replay", permission="jobs.job"),
@@ -71,6 +77,10 @@ _NAVIGATION = [
             _item(_("Users"), icon="person", model="accounts.user"),
             _item(_("Memberships"), icon="badge", model="accounts.membership"),
             _item(_("Groups"), icon="shield_person", model="auth.group"),
+            {
+                **_item(_("Audit log"), icon="history", model="admin.logentry"),
+                "permission": lambda request: request.user.is_superuser and request.user.is_active,
+            },
         ],
     },
 ]
@@ -91,6 +101,7 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
     "STYLES": [lambda _request: static("console/console.css")],
+    "SCRIPTS": [lambda _request: static("console/live.js")],
     "SIDEBAR": {"show_search": False, "navigation": _NAVIGATION},
     "COLORS": {
         "primary": {

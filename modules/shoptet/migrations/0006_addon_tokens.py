@@ -8,8 +8,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_catalog_scopes'),
-        ('shoptet', '0005_more_readings'),
+        ('accounts', '0001_squashed_0005_catalog_scopes'),
+        ('shoptet', '0001_squashed_0005_more_readings'),
     ]
 
     operations = [
