@@ -60,6 +60,7 @@ _NAVIGATION = [
             _item(_("Shops"), icon="storefront", model="shoptet.shop"),
             _item(_("Execution log"), icon="receipt_long", model="shoptet.snapshotexecution"),
             _item(_("Parked records"), icon="inventory", model="shoptet.parkedrecord"),
+            _item(_("Webhooks"), icon="webhook", model="shoptet.webhookevent"),
             _item(_("Products"), icon="sell", model="catalog.product"),
             _item(_("Orders"), icon="shopping_cart", model="orders.order"),
             _item(_("Customers"), icon="groups", model="customers.customer"),

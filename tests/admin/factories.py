@@ -1,5 +1,6 @@
 """Rows with boring defaults; a test states every value that it depends on."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from modules.notifications.models import CleanupReceipt, EmailMessage, Notificat
 from modules.orders import services as order_services
 from modules.orders.models import Order
 from modules.shoptet import services as shoptet_services
-from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
+from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, WebhookEvent
 from tests.catalog.factories import product_facts
 from tests.orders.factories import order_facts
 
@@ -180,6 +181,13 @@ def make_parked(shop: Shop, code: str = "A9", **fields: Any) -> ParkedRecord:
     boring = {"kind": "order", "raw": "{}", "reason": "no amount", "parked_at": now, "attempted_at": now}
     with all_tenants():
         return ParkedRecord.objects.create(tenant_id=shop.tenant_id, shop=shop, code=code, **(boring | fields))
+
+
+def make_webhook(shop: Shop, instance: str = "A9", **fields: Any) -> WebhookEvent:
+    told = {"event": "order:update", "eventInstance": instance, "eventCreated": "2026-03-01T10:00:00+0100"}
+    boring = {"event": "order:update", "body": json.dumps(told), "received_at": clock.now(), "digest": instance}
+    with all_tenants():
+        return WebhookEvent.objects.create(tenant_id=shop.tenant_id, shop=shop, instance=instance, **(boring | fields))
 
 
 def make_member(tenant: Tenant, username: str) -> User:
