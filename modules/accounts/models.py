@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from modules.kernel.tenancy import tenant_manager
+
 
 class Tenant(models.Model):
     """A customer of the product: an e-shop owner, an agency, a workshop. All domain data belongs to one."""
@@ -112,3 +114,57 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class ActivityEntry(models.Model):
+    """Something that somebody did. One of no tenant concerns the person alone, like a login."""
+
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("tenant")
+    )
+    user = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("user")
+    )
+    verb = models.CharField(_("action"), max_length=50)
+    target_type = models.CharField(_("kind of thing"), max_length=50, blank=True)
+    target_id = models.CharField(_("number of the thing"), max_length=64, blank=True)
+    details = models.JSONField(_("details"), default=dict)
+    at = models.DateTimeField(_("when"))
+
+    objects: ClassVar[models.Manager["ActivityEntry"]] = tenant_manager()
+
+    class Meta:
+        verbose_name = _("activity")
+        verbose_name_plural = _("activity log")
+        indexes: ClassVar = [
+            models.Index(fields=["at"], name="accounts_activity_at"),
+            models.Index(fields=["tenant", "-id"], name="accounts_activity_newest"),
+            models.Index(fields=["user", "-id"], name="accounts_activity_of"),
+        ]
+
+    def __str__(self) -> str:
+        return self.verb
+
+
+class CleanupReceipt(models.Model):
+    """What one run of a cleanup deleted by one rule. `run` is the job, or a number of the command's own."""
+
+    class Rule(models.TextChoices):
+        ACTIVITY = "activity", _("Activity of long ago")
+
+    run = models.UUIDField(_("run"))
+    rule = models.CharField(_("rule"), max_length=20, choices=Rule)
+    before = models.DateTimeField(_("older than"))
+    count = models.PositiveBigIntegerField(_("deleted"), default=0)
+    oldest_at = models.DateTimeField(_("oldest"), null=True, blank=True)
+    newest_at = models.DateTimeField(_("newest"), null=True, blank=True)
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("cleanup")
+        verbose_name_plural = _("cleanups")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "rule"], name="accounts_cleanup_once")]
+
+    def __str__(self) -> str:
+        return f"{self.get_rule_display()} · {self.count}"

@@ -3,9 +3,13 @@
 from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Count, Max, Min
 
 from modules.accounts.domain import TokenText
-from modules.accounts.models import ApiToken, Membership, Tenant, User
+from modules.accounts.models import ActivityEntry, ApiToken, Membership, Tenant, User
+
+Tally = tuple[int, datetime | None, datetime | None]
+"""How many, the oldest, the newest."""
 
 NO_DIGEST = "0" * 64  # compared with when there is no such token, so that the answer takes as long
 
@@ -33,3 +37,10 @@ def find_token(text: str, *, now: datetime) -> ApiToken | None:
     if token is None or not is_proven or token.revoked_at:
         return None
     return None if token.expires_at and token.expires_at <= now else token
+
+
+def tally_activity(*, before: datetime) -> Tally:
+    """Return how many entries in scope are older than `before`, and when the oldest and the newest were made."""
+    found = ActivityEntry.objects.filter(at__lt=before)
+    figures = found.aggregate(count=Count("id"), oldest=Min("at"), newest=Max("at"))
+    return figures["count"], figures["oldest"], figures["newest"]

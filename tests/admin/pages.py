@@ -13,6 +13,7 @@ LISTS = [
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "orders_order", "customers_customer"),
     *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
     *("notifications_emailmessage", "notifications_notification", "notifications_suppression"),
+    "accounts_activityentry",
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
@@ -28,11 +29,13 @@ OF_TENANTS = [
         "notifications_emailmessage",
         "notifications_notification",
         "notifications_suppression",
+        "accounts_activityentry",
     ),
 ]
 
 
 SIMPLE = {
+    "accounts_activityentry": factories.make_activity,
     "customers_customer": factories.make_customer,
     "inventory_variantmetrics": factories.make_variant,
     "notifications_emailmessage": factories.make_mail,
