@@ -26,6 +26,19 @@ def clean_activity(
     return {Rule.ACTIVITY: _sweep(receipt, limit=limit, pause_seconds=pause_seconds, now=now, report=report)}
 
 
+def clean_tokens(*, run: UUID, revoked_days: int, limit: int, now: datetime, report: Report) -> dict[str, int]:
+    """Delete refresh tokens that expired or were revoked `revoked_days` ago, then logins that have none left.
+
+    A login with a good token stays. `limit`, `run` and what is returned: see `clean_activity`.
+    """
+    borders = {Rule.EXPIRED: now, Rule.REVOKED: now - timedelta(days=revoked_days), Rule.LOGINS: now}
+    counts: dict[str, int] = {}
+    for rule, before in borders.items():
+        receipt = _open_receipt(run=run, rule=rule, before=before, now=now)
+        counts[rule] = _sweep(receipt, limit=limit, pause_seconds=0, now=now, report=report)
+    return counts
+
+
 def _open_receipt(*, run: UUID, rule: str, before: datetime, now: datetime) -> CleanupReceipt:
     return CleanupReceipt.objects.get_or_create(run=run, rule=rule, defaults={"before": before, "started_at": now})[0]
 
@@ -48,7 +61,7 @@ _DELETE = """
     WITH gone AS (
         DELETE FROM {table} WHERE ctid = ANY (ARRAY(
             SELECT ctid FROM {table} WHERE {moment} < %(before)s AND {moment} >= coalesce(
-                (SELECT newest_at FROM accounts_cleanupreceipt WHERE id = %(receipt_id)s), '-infinity')
+                (SELECT newest_at FROM accounts_cleanupreceipt WHERE id = %(receipt_id)s), '-infinity') {unless}
             ORDER BY {moment} LIMIT %(limit)s
         )) RETURNING {moment} AS moment),
     told AS (SELECT count(*) AS count, min(moment) AS oldest, max(moment) AS newest,
@@ -58,8 +71,14 @@ _DELETE = """
         oldest_at = least(oldest_at, oldest), newest_at = greatest(newest_at, newest)
     FROM told WHERE receipt.id = %(receipt_id)s RETURNING told.count, receipt.count"""
 
-_OLD = {Rule.ACTIVITY: {"table": "accounts_activityentry", "moment": "at"}}
-"""Where the rows of a rule are, and what makes them old."""
+_HAS_TOKENS = "EXISTS (SELECT FROM accounts_refreshtoken token WHERE token.login_id = accounts_login.id)"
+_OLD = {
+    Rule.ACTIVITY: {"table": "accounts_activityentry", "moment": "at", "unless": ""},
+    Rule.EXPIRED: {"table": "accounts_refreshtoken", "moment": "expires_at", "unless": ""},
+    Rule.REVOKED: {"table": "accounts_refreshtoken", "moment": "revoked_at", "unless": ""},
+    Rule.LOGINS: {"table": "accounts_login", "moment": "opened_at", "unless": f"AND NOT {_HAS_TOKENS}"},
+}
+"""Where the rows of a rule are, which moment makes them old, and what keeps them all the same."""
 
 
 def _delete_batch(receipt: CleanupReceipt, *, limit: int) -> tuple[int, int]:
