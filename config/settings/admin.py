@@ -70,6 +70,7 @@ _NAVIGATION = [
             _item(_("Users"), icon="person", model="accounts.user"),
             _item(_("Memberships"), icon="badge", model="accounts.membership"),
             _item(_("Groups"), icon="shield_person", model="auth.group"),
+            _item(_("Logins"), icon="login", model="accounts.login"),
             _item(_("Activity"), icon="history", model="accounts.activityentry"),
             _item(_("Cleanups"), icon="delete_sweep", model="accounts.cleanupreceipt"),
         ],

@@ -12,6 +12,7 @@ from tests.admin.factories import (
     make_execution,
     make_firing,
     make_job,
+    make_login,
     make_mail,
     make_member,
     make_notice,
@@ -57,7 +58,12 @@ def make_nth(name, number):
 
 def make_messages(tenant, mark):
     make_suppression(tenant, mark, lifted_at=clock.now(), lifted_by=make_member(tenant, mark))
-    return make_mail(tenant, mark), make_notice(tenant, mark), make_activity(tenant, mark)
+    return (
+        make_mail(tenant, mark),
+        make_notice(tenant, mark),
+        make_activity(tenant, mark),
+        make_login(tenant, f"in-{mark}"),
+    )
 
 
 @pytest.mark.parametrize("name", LISTS)
