@@ -84,6 +84,9 @@ _NAVIGATION = [
             _item(_("Memberships"), icon="badge", model="accounts.membership"),
             _item(_("Groups"), icon="shield_person", model="auth.group"),
             _item(_("Audit log"), icon="history", model="admin.logentry", permission=WHOLE),
+            _item(_("Logins"), icon="login", model="accounts.login"),
+            _item(_("Activity"), icon="history", model="accounts.activityentry"),
+            _item(_("Cleanups"), icon="delete_sweep", model="accounts.cleanupreceipt"),
         ],
     },
 ]

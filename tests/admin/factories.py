@@ -6,7 +6,8 @@ from typing import Any
 
 from django.contrib.auth.models import Permission
 
-from modules.accounts.models import Membership, Tenant, User
+from modules.accounts import services as account_services
+from modules.accounts.models import ActivityEntry, Login, Membership, Tenant, User
 from modules.catalog import services as catalog_services
 from modules.catalog.models import Product
 from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
@@ -201,6 +202,22 @@ def make_notice(tenant: Tenant, mark: str) -> Notification:
     return Notification.objects.create(
         tenant=tenant, user=user, type="draft_reminder", payload={"propertyName": mark}, created_at=clock.now()
     )
+
+
+def make_activity(tenant: Tenant, mark: str) -> ActivityEntry:
+    person = make_member(tenant, f"doer-{mark}")
+    deed = {"verb": "record.created", "target_type": "record", "target_id": "7", "details": {"name": mark}}
+    account_services.log_activity(**deed, at=clock.now(), tenant_id=tenant.pk, user_id=person.pk)
+    with all_tenants():
+        return ActivityEntry.objects.latest("id")
+
+
+def make_login(tenant: Tenant, username: str) -> Login:
+    person = make_member(tenant, username)
+    person.set_password(username)
+    person.save()
+    account_services.open_login(username=username, password=username, agent="program", now=clock.now())
+    return Login.objects.latest("id")
 
 
 def make_mail(tenant: Tenant, subject: str, **fields: Any) -> EmailMessage:

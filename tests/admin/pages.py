@@ -14,6 +14,7 @@ LISTS = [
     *("orders_order", "customers_customer"),
     *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
     *("notifications_emailmessage", "notifications_notification", "notifications_suppression"),
+    *("accounts_activityentry", "accounts_login"),
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
@@ -29,11 +30,15 @@ OF_TENANTS = [
         "notifications_emailmessage",
         "notifications_notification",
         "notifications_suppression",
+        "accounts_activityentry",
+        "accounts_login",
     ),
 ]
 
 
 SIMPLE = {
+    "accounts_activityentry": factories.make_activity,
+    "accounts_login": factories.make_login,
     "customers_customer": factories.make_customer,
     "inventory_variantmetrics": factories.make_variant,
     "notifications_emailmessage": factories.make_mail,
