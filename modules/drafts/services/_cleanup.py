@@ -71,7 +71,7 @@ def _look_up(retention: Retention, *, now: datetime, after: int, limit: int) -> 
 
 def _delete(record: Record, retention: Retention, *, receipt: CleanupReceipt, now: datetime) -> Failure | None:
     """Delete one draft, unless it changed meanwhile; return why it is left, if the storage failed."""
-    if record.deletion_started_at is None and not _take(record, retention, receipt=receipt, now=now):
+    if not _take(record, retention, receipt=receipt, now=now):
         return None
     deleted = 0
     try:
@@ -80,23 +80,25 @@ def _delete(record: Record, retention: Retention, *, receipt: CleanupReceipt, no
             deleted += 1
     except clients.StorageFailed as error:
         if deleted == 0 and record.deletion_started_at is None:
-            _give_back(record)
+            _give_back(record, taken_at=now)
         return Failure(record.public_id, str(error))
     _bury(record, receipt=receipt, now=now)
     return None
 
 
 def _take(record: Record, retention: Retention, *, receipt: CleanupReceipt, now: datetime) -> bool:
-    """Take the draft out of its editors' hands, if it is still what was looked up."""
-    same = selectors.stale_drafts(retention=retention, now=receipt.started_at).filter(
-        pk=record.pk, version=record.version
-    )
-    return same.update(deletion_started_at=now) == 1
+    """Take the draft out of its editors' hands, or over from a run that left it, if it is what was looked up."""
+    if record.deletion_started_at is None:
+        same = selectors.stale_drafts(retention=retention, now=receipt.started_at).filter(version=record.version)
+    else:
+        same = selectors.half_deleted_drafts().filter(deletion_started_at=record.deletion_started_at)
+    return same.filter(pk=record.pk).update(deletion_started_at=now) == 1
 
 
-def _give_back(record: Record) -> None:
-    """Let the draft be edited again: it is whole, nothing of it is deleted yet."""
-    selectors.half_deleted_drafts().filter(pk=record.pk).update(deletion_started_at=None)
+def _give_back(record: Record, *, taken_at: datetime) -> None:
+    """Let the draft be edited again: it is whole, unless another run has taken it over and deleted something."""
+    mine = selectors.half_deleted_drafts().filter(pk=record.pk, deletion_started_at=taken_at)
+    mine.update(deletion_started_at=None)
 
 
 @transaction.atomic
