@@ -34,6 +34,12 @@ _NAVIGATION = [
     {
         "title": _("Operations"),
         "items": [
+            {
+                "title": _("Queues"),
+                "icon": "layers",
+                "link": reverse_lazy("jobs_queues"),
+                "permission": _may("jobs.job"),
+            },
             _item(_("Jobs"), icon="list_alt", model="jobs.job"),
             _item(_("Failed jobs"), icon="error", model="jobs.failedjob", permission="jobs.job"),
             _item(_("Replays"), icon="replay", model="jobs.replay", permission="jobs.job"),

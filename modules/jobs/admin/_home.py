@@ -5,17 +5,18 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from modules.jobs.admin._states import LOOKS
-from modules.jobs.domain import DEAD_LETTERS, WAITING, State
+from modules.jobs.domain import DEAD_LETTERS, State
 from modules.jobs.models import Job, JobSchedule, Worker
+from modules.jobs.selectors import QueueFigures, queue_figures
 from modules.kernel import clock
-from modules.kernel.console import Bar, Card, bars, duration, first_line, of_visible_tenants
+from modules.kernel.console import Bar, Card, bars, duration, first_line, of_visible_tenants, visible_tenant_ids
 
 RECENT = timedelta(hours=24)
 CAUSES = 5
@@ -27,7 +28,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
     now = clock.now()
     if not request.user.has_perm("jobs.view_job"):
         return {"cards": _schedule_cards(request), "charts": []}
-    queues = _queues()
+    queues = queue_figures(tenant_ids=visible_tenant_ids())
     causes = {
         "title": _("Failed in 24 hours, by cause"),
         "rows": _by_cause(now),
@@ -53,36 +54,9 @@ def _list(**filters: str) -> str:
     return f"{reverse('admin:jobs_job_changelist')}{f'?{query}' if query else ''}"
 
 
-# Each part is the condition of a partial index; "state IN (...)" would read every job there is.
-_UNFINISHED = (
-    Q(state=State.RUNNING),
-    Q(state__in=WAITING),
-    Q(state=State.QUEUED, dispatched_at=None, crashes=0),
-    Q(state=State.QUEUED, dispatched_at=None, crashes__gt=0),
-    Q(state=State.QUEUED, dispatched_at__isnull=False),
-)
-
-
-def _queues() -> dict[str, tuple[Counter[str], datetime | None]]:
-    """Return, by queue, its unfinished jobs by state and since when the oldest ready one waits."""
-    found: dict[str, tuple[Counter[str], datetime | None]] = {}
-    parts = [
-        _jobs().filter(part).values("queue", "state").annotate(count=Count("id"), oldest=Min("run_at"))
-        for part in _UNFINISHED
-    ]
-    for row in parts[0].union(*parts[1:], all=True).order_by("queue"):
-        counts, oldest = found.get(row["queue"], (Counter(), None))
-        counts[row["state"]] += row["count"]
-        found[row["queue"]] = (
-            counts,
-            min(filter(None, (oldest, row["oldest"]))) if row["state"] == State.QUEUED else oldest,
-        )
-    return found
-
-
-def _job_cards(queues: dict[str, tuple[Counter[str], datetime | None]], now: datetime) -> list[Card]:
-    counts = sum((count for count, _oldest in queues.values()), Counter())
-    oldest = min((at for _count, at in queues.values() if at), default=None)
+def _job_cards(queues: list[QueueFigures], now: datetime) -> list[Card]:
+    counts = sum((Counter(row.states) for row in queues), Counter[str]())
+    oldest = min((row.oldest_queued_at for row in queues if row.oldest_queued_at), default=None)
     failed = _jobs().filter(state__in=DEAD_LETTERS, finished_at__gt=now - RECENT)
     failures, causes = failed.aggregate(jobs=Count("id"), causes=Count("fingerprint", distinct=True)).values()
     waiting = _("the oldest for %s") % duration(now - oldest) if oldest else _("nothing waits")
@@ -144,16 +118,16 @@ def _by_cause(now: datetime) -> list[Bar]:
     return bars(rows)
 
 
-def _by_queue(queues: dict[str, tuple[Counter[str], datetime | None]], now: datetime) -> list[Bar]:
+def _by_queue(queues: list[QueueFigures], now: datetime) -> list[Bar]:
     rows = [
         Bar(
-            queue,
-            counts.total(),
+            row.queue,
+            sum(row.states.values()),
             "layers",
             "violet",
-            _list(queue=queue),
-            _("oldest waits %s") % duration(now - oldest) if oldest else "",
+            _list(queue=row.queue),
+            _("oldest waits %s") % duration(now - row.oldest_queued_at) if row.oldest_queued_at else "",
         )
-        for queue, (counts, oldest) in queues.items()
+        for row in queues
     ]
     return bars(rows)

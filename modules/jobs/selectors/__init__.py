@@ -45,6 +45,7 @@ from modules.jobs.selectors._jobs import (
     oldest_resting,
     tenant_jobs,
 )
+from modules.jobs.selectors._queues import QueueBoard, known_queues, limits, other_pauses, queue_boards
 from modules.jobs.selectors._replays import (
     BY_API,
     failed_replays,
@@ -72,6 +73,7 @@ __all__ = [
     "PAUSED",
     "ActorFigures",
     "Indexes",
+    "QueueBoard",
     "QueueFigures",
     "QueueState",
     "StateCounts",
@@ -101,7 +103,9 @@ __all__ = [
     "is_quiet",
     "job_changes",
     "job_states",
+    "known_queues",
     "ledger_imbalance",
+    "limits",
     "living_workers",
     "long_runs",
     "model_indexes",
@@ -113,8 +117,10 @@ __all__ = [
     "next_run",
     "oldest_resting",
     "open_alerts",
+    "other_pauses",
     "paused_gates",
     "quarantined_jobs",
+    "queue_boards",
     "queue_figures",
     "queue_states",
     "ready_jobs",

@@ -28,6 +28,7 @@ from modules.kernel.console._paging import COUNT_CAP, CappedPaginator
 from modules.kernel.console._tenants import name_tenants, of_visible_tenants, tenant_names, visible_tenant_ids
 from modules.kernel.console._theme import (
     BaseModelForm,
+    NumberWidget,
     PasswordChangeForm,
     PasswordWidget,
     SelectWidget,
@@ -49,6 +50,7 @@ __all__ = [
     "ConsoleAdmin",
     "ConsoleInline",
     "Fact",
+    "NumberWidget",
     "PasswordChangeForm",
     "PasswordWidget",
     "ReadOnlyAdmin",
