@@ -150,6 +150,15 @@ def due_sync_items(*, now: datetime) -> "QuerySet[SyncItem]":
     return due.order_by("next_retry_at", "id")
 
 
+def count_ended_sync_items() -> tuple[int, int]:
+    """Return how many offline changes in scope have failed for good, and how many are in conflict."""
+    found = SyncItem.objects.aggregate(
+        given_up=Count("id", filter=Q(status=SyncItem.Status.PERMANENTLY_FAILED)),
+        conflicts=Count("id", filter=Q(status=SyncItem.Status.CONFLICT)),
+    )
+    return found["given_up"], found["conflicts"]
+
+
 def sync_items(*, user_id: int, client_ids: Iterable[UUID]) -> dict[UUID, SyncItem]:
     """Return what is still on its way of these changes of a person, by the client's number, in scope."""
     found = SyncItem.objects.filter(user_id=user_id, client_id__in=list(client_ids))

@@ -7,12 +7,14 @@ from django.urls import reverse
 
 from tests.admin import factories
 
+DIARY = ["drafts_project", "drafts_property", "drafts_record", "drafts_invitation", "drafts_syncitem"]
 LISTS = [
     *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
     "jobs_replay",
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "orders_order", "customers_customer"),
     *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
     *("notifications_emailmessage", "notifications_notification", "notifications_suppression"),
+    *DIARY,
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
@@ -29,6 +31,7 @@ OF_TENANTS = [
         "notifications_notification",
         "notifications_suppression",
     ),
+    *DIARY,
 ]
 
 
@@ -38,6 +41,11 @@ SIMPLE = {
     "notifications_emailmessage": factories.make_mail,
     "notifications_notification": factories.make_notice,
     "notifications_suppression": factories.make_suppression,
+    "drafts_project": factories.make_project,
+    "drafts_property": factories.make_place,
+    "drafts_record": factories.make_record,
+    "drafts_invitation": factories.make_offer,
+    "drafts_syncitem": factories.make_change,
 }
 """What makes a row of a tenant with a mark and needs nothing else."""
 

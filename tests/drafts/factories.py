@@ -18,10 +18,10 @@ def make_member(tenant, username, **fields):
     return user
 
 
-def make_property(tenant, *, owner=None, name="Chalupa"):
+def make_property(tenant, *, owner=None, name="Chalupa", project="Rodina"):
     now = clock.now()
-    project = Project.objects.create(tenant=tenant, name="Rodina", owner=owner, created_at=now)
-    return Property.objects.create(tenant=tenant, project=project, name=name, created_at=now)
+    family = Project.objects.create(tenant=tenant, name=project, owner=owner, created_at=now)
+    return Property.objects.create(tenant=tenant, project=family, name=name, created_at=now)
 
 
 def make_draft(place, author, *, age=timedelta(0), **fields):

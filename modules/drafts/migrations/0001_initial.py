@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('accounts', '0004_locale_and_notification_scopes'),
+        ('accounts', '0001_squashed_0005_catalog_scopes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
