@@ -155,7 +155,9 @@ class Record(models.Model):  # type: ignore[django-manager-missing]
                 name="drafts_record_unreminded",
             ),
             models.Index(
-                fields=["expires_at"], condition=Q(status="draft", deleted_at=None), name="drafts_record_expiry"
+                fields=["id"],
+                condition=Q(status="draft", deleted_at=None, expires_at__isnull=False),
+                name="drafts_record_warned",
             ),
         ]
 

@@ -45,21 +45,20 @@ def drafts() -> "QuerySet[Record]":
     return Record.objects.filter(status=Record.Status.DRAFT, deleted_at=None, deletion_started_at=None)
 
 
-def stale_drafts(*, retention: Retention, now: datetime) -> "QuerySet[Record]":
-    """Return the drafts in scope that may go: old enough, warned of, and past the day that the warning named."""
-    age = "edited_at" if retention.from_edit else "created_at"
-    old = drafts().filter(expires_at__lte=now, **{f"{age}__lt": retention.stale_before(now)})
-    return old.filter(warned_at__gte=F("edited_at")) if retention.from_edit else old
-
-
 def half_deleted_drafts() -> "QuerySet[Record]":
     """Return the drafts in scope whose deletion began and did not end."""
     return Record.objects.filter(deletion_started_at__isnull=False, deleted_at=None)
 
 
 def deletable_drafts(*, retention: Retention, now: datetime) -> "QuerySet[Record]":
-    """Return what a cleanup in scope is for: what may go, and what has half gone."""
-    return stale_drafts(retention=retention, now=now) | half_deleted_drafts()
+    """Return what a cleanup in scope is for, in order of number: what may go, and what has half gone."""
+    age = "edited_at" if retention.from_edit else "created_at"
+    is_old = Q(deletion_started_at=None, **{f"{age}__lt": retention.stale_before(now)})
+    if retention.from_edit:
+        is_old &= Q(warned_at__gte=F("edited_at"))
+    # Both halves of the question share what the index of warned drafts has.
+    warned = Record.objects.filter(status=Record.Status.DRAFT, deleted_at=None, expires_at__lte=now)
+    return warned.filter(is_old | Q(deletion_started_at__isnull=False)).order_by("pk")
 
 
 def drafts_to_remind_of(*, days: int, now: datetime) -> "QuerySet[Record]":
@@ -109,6 +108,16 @@ def storage_keys(record_id: int) -> list[str]:
     """Return where the contents of a record's documents are, in the order in which they came."""
     documents = Document.objects.filter(record_id=record_id, deleted_at=None)
     return list(documents.order_by("id").values_list("storage_key", flat=True))
+
+
+def newest_documents(record: Record, *, limit: int) -> list[Document]:
+    """Return the record's newest documents, the deleted ones included."""
+    return list(Document.objects.filter(record=record).order_by("-id")[:limit])
+
+
+def newest_comments(record: Record, *, limit: int) -> list[Comment]:
+    """Return the record's newest comments with who said them, the deleted ones included."""
+    return list(Comment.objects.select_related("author").filter(record=record).order_by("-id")[:limit])
 
 
 def find_record(public_id: UUID | str) -> Record | None:

@@ -9,7 +9,7 @@ from modules.accounts.models import Membership, Tenant, User
 from modules.catalog import services as catalog_services
 from modules.catalog.models import Product
 from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
-from modules.drafts.models import Invitation, Project, Property, Record, SyncItem
+from modules.drafts.models import Invitation, Project, Property, Record, ShareMember, SyncItem
 from modules.inventory.models import VariantMetrics
 from modules.jobs.domain import ENDED, State
 from modules.jobs.models import Attempt, Batch, Job, JobSchedule, Replay, ReplayedJob, ScheduleFiring, Worker
@@ -236,6 +236,20 @@ def make_offer(tenant: Tenant, mark: str, **fields: Any) -> Invitation:
     with all_tenants():
         place = make_place(tenant, mark)
         return make_invitation(place, place.project.owner, **fields)
+
+
+def make_share(tenant: Tenant, mark: str) -> ShareMember:
+    with all_tenants():
+        offer = make_offer(tenant, mark, status="accepted", ended_at=clock.now())
+        return ShareMember.objects.create(
+            tenant=tenant,
+            user=make_member(tenant, f"guest-{mark}"),
+            target_type=offer.target_type,
+            target_id=offer.target_id,
+            role="reader",
+            invitation=offer,
+            created_at=clock.now(),
+        )
 
 
 def make_change(tenant: Tenant, mark: str, **fields: Any) -> SyncItem:

@@ -7,7 +7,10 @@ from django.urls import reverse
 
 from tests.admin import factories
 
-DIARY = ["drafts_project", "drafts_property", "drafts_record", "drafts_invitation", "drafts_syncitem"]
+DIARY = [
+    *("drafts_project", "drafts_property", "drafts_record", "drafts_invitation", "drafts_sharemember"),
+    "drafts_syncitem",
+]
 LISTS = [
     *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
     "jobs_replay",
@@ -45,6 +48,7 @@ SIMPLE = {
     "drafts_property": factories.make_place,
     "drafts_record": factories.make_record,
     "drafts_invitation": factories.make_offer,
+    "drafts_sharemember": factories.make_share,
     "drafts_syncitem": factories.make_change,
 }
 """What makes a row of a tenant with a mark and needs nothing else."""

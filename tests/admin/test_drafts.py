@@ -2,6 +2,8 @@
 
 import pytest
 
+from modules.drafts.models import Comment, Document
+from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
 from tests.admin.factories import make_change, make_offer, make_record
 from tests.admin.pages import detail, listing, press, told, words
@@ -66,6 +68,29 @@ def test_records_are_found_and_filtered(root, alice, bob):
 
     assert ["Chimney" in text for text in found.values()] == [True, False]
     assert ["Gutter" in text for text in found.values()] == [False, True]
+
+
+def test_a_records_page_shows_its_newest_documents_and_comments(root, alice):
+    record = make_record(alice, "Chimney")
+    now = clock.now()
+    with all_tenants():
+        Document.objects.bulk_create(
+            Document(
+                tenant=alice,
+                record=record,
+                name=f"photo {number}",
+                storage_key=f"k{number}",
+                size=2048,
+                sha256="0" * 64,
+                created_at=now,
+            )
+            for number in range(51)
+        )
+        Comment.objects.create(tenant=alice, record=record, text="well done", created_at=now)
+
+    text = words(root.get(detail("drafts_record", record)))
+
+    assert ("photo 50" in text, "photo 0 " in text, "well done" in text) == (True, False, True)
 
 
 def test_the_home_page_counts_what_was_given_up(root, alice):

@@ -1,5 +1,5 @@
 from modules.drafts.admin._home import home
-from modules.drafts.admin._invitations import InvitationAdmin
+from modules.drafts.admin._invitations import InvitationAdmin, ShareMemberAdmin
 from modules.drafts.admin._places import ProjectAdmin, PropertyAdmin
 from modules.drafts.admin._receipts import CleanupReceiptAdmin
 from modules.drafts.admin._records import RecordAdmin
@@ -11,6 +11,7 @@ __all__ = [
     "ProjectAdmin",
     "PropertyAdmin",
     "RecordAdmin",
+    "ShareMemberAdmin",
     "SyncItemAdmin",
     "home",
 ]

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from modules.drafts import services
 from modules.drafts.admin._looks import invitation_badge, person
-from modules.drafts.models import Invitation
+from modules.drafts.models import Invitation, ShareMember
 from modules.kernel import clock
 from modules.kernel.console import ReadOnlyAdmin, button, long_moment, moment, two_lines
 
@@ -95,3 +95,41 @@ class InvitationAdmin(ReadOnlyAdmin):
             messages.success(request, _("The invitation of %s is withdrawn.") % row.email)
         else:
             messages.warning(request, _("It does not wait any more."))
+
+
+@register(ShareMember)
+class ShareMemberAdmin(ReadOnlyAdmin):
+    list_display = ("member", "to_what", "role", "since")
+    list_display_links = ("member",)
+    list_filter = ("target_type", "role")
+    list_select_related = ("user", "invitation")
+    search_fields = ("=user__username", "=user__email")
+    search_help_text = gettext_lazy("whole user name or e-mail")
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = (("member", "role"), ("to_what", "invitation"), "since_in_full")
+    readonly_fields = ("member", "to_what", "since_in_full")
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Refuse: people share and part by themselves."""
+        return False
+
+    @display(description=gettext_lazy("user"))
+    def member(self, row: ShareMember) -> str:
+        """Show with whom it is shared."""
+        return person(row.user)
+
+    @display(description=gettext_lazy("what is shared"))
+    def to_what(self, row: ShareMember) -> str:
+        """Show what it is, by the name that it had when it was offered."""
+        return two_lines(row.invitation.target_name if row.invitation else row.target_id, row.get_target_type_display())
+
+    @display(description=gettext_lazy("since"))
+    def since(self, row: ShareMember) -> str:
+        """Show since when."""
+        return moment(row.created_at)
+
+    @display(description=gettext_lazy("since"))
+    def since_in_full(self, row: ShareMember) -> str:
+        """Show since when."""
+        return long_moment(row.created_at)

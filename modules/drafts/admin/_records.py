@@ -2,22 +2,17 @@
 
 from django.contrib.admin import EmptyFieldListFilter, display, register
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from modules.drafts import selectors
 from modules.drafts.admin._looks import person, record_badge
-from modules.drafts.models import Comment, Document, Record
-from modules.kernel.console import ReadOnlyAdmin, ReadOnlyInline, long_moment, moment, text_block, two_lines
+from modules.drafts.models import Record
+from modules.kernel.console import ReadOnlyAdmin, code, first_line, long_moment, moment, table, text_block, two_lines
 
-
-class DocumentInline(ReadOnlyInline):
-    model = Document
-    fields = ("name", "size", "storage_key", "created_at", "deleted_at")
-
-
-class CommentInline(ReadOnlyInline):
-    model = Comment
-    fields = ("text", "author", "created_at", "deleted_at")
+LISTED = 50  # documents and comments on a record's page
 
 
 @register(Record)
@@ -32,13 +27,12 @@ class RecordAdmin(ReadOnlyAdmin):
     sortable_by = ()
     fields = (
         *(("title", "condition"), ("property", "unit", "writer"), "content", ("created_in_full", "edited_in_full")),
-        *(("reminded", "warned", "kept_until"), ("gone", "version"), "public_id"),
+        *(("reminded", "warned", "kept_until"), ("gone", "version"), "public_id", "documents", "comments"),
     )
     readonly_fields = (
         *("condition", "writer", "content", "created_in_full", "edited_in_full", "reminded", "warned", "kept_until"),
-        "gone",
+        *("gone", "documents", "comments"),
     )
-    inlines = (DocumentInline, CommentInline)
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Refuse: people change their diary themselves."""
@@ -103,3 +97,36 @@ class RecordAdmin(ReadOnlyAdmin):
     def gone(self, row: Record) -> str:
         """Show since when it is gone."""
         return long_moment(row.deleted_at)
+
+    @display(description=gettext_lazy("documents"))
+    def documents(self, row: Record) -> str:
+        """Show the newest ones, and where they are in the storage."""
+        return table(
+            [_("name"), _("size"), _("key in the storage"), _("uploaded"), _("deleted")],
+            [
+                [
+                    document.name,
+                    filesizeformat(document.size),
+                    code(document.storage_key),
+                    moment(document.created_at),
+                    moment(document.deleted_at),
+                ]
+                for document in selectors.newest_documents(row, limit=LISTED)
+            ],
+        )
+
+    @display(description=gettext_lazy("comments"))
+    def comments(self, row: Record) -> str:
+        """Show the newest ones."""
+        return table(
+            [_("text"), _("author"), _("created"), _("deleted")],
+            [
+                [
+                    first_line(comment.text),
+                    comment.author or "–",
+                    moment(comment.created_at),
+                    moment(comment.deleted_at),
+                ]
+                for comment in selectors.newest_comments(row, limit=LISTED)
+            ],
+        )

@@ -342,7 +342,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='record',
-            index=models.Index(condition=models.Q(('deleted_at', None), ('status', 'draft')), fields=['expires_at'], name='drafts_record_expiry'),
+            index=models.Index(condition=models.Q(('deleted_at', None), ('expires_at__isnull', False), ('status', 'draft')), fields=['id'], name='drafts_record_warned'),
         ),
         migrations.AddConstraint(
             model_name='record',

@@ -66,7 +66,7 @@ def _close_receipt(receipt: CleanupReceipt, failures: list[Failure], now: dateti
 
 def _look_up(retention: Retention, *, now: datetime, after: int, limit: int) -> list[Record]:
     found = selectors.deletable_drafts(retention=retention, now=now).filter(pk__gt=after)
-    return list(found.order_by("pk").only("public_id", "version", "deletion_started_at")[:limit])
+    return list(found.only("public_id", "version", "deletion_started_at")[:limit])
 
 
 def _delete(record: Record, retention: Retention, *, receipt: CleanupReceipt, now: datetime) -> Failure | None:
@@ -88,11 +88,9 @@ def _delete(record: Record, retention: Retention, *, receipt: CleanupReceipt, no
 
 def _take(record: Record, retention: Retention, *, receipt: CleanupReceipt, now: datetime) -> bool:
     """Take the draft out of its editors' hands, or over from a run that left it, if it is what was looked up."""
-    if record.deletion_started_at is None:
-        same = selectors.stale_drafts(retention=retention, now=receipt.started_at).filter(version=record.version)
-    else:
-        same = selectors.half_deleted_drafts().filter(deletion_started_at=record.deletion_started_at)
-    return same.filter(pk=record.pk).update(deletion_started_at=now) == 1
+    there = selectors.deletable_drafts(retention=retention, now=receipt.started_at)
+    same = there.filter(pk=record.pk, version=record.version, deletion_started_at=record.deletion_started_at)
+    return same.order_by().update(deletion_started_at=now) == 1
 
 
 def _give_back(record: Record, *, taken_at: datetime) -> None:
