@@ -68,6 +68,18 @@ _NAVIGATION = [
         ],
     },
     {
+        "title": _("Diary"),
+        "items": [
+            _item(_("Projects"), icon="workspaces", model="drafts.project"),
+            _item(_("Properties"), icon="cottage", model="drafts.property"),
+            _item(_("Records"), icon="edit_note", model="drafts.record"),
+            _item(_("Invitations"), icon="person_add", model="drafts.invitation"),
+            _item(_("Shares"), icon="group", model="drafts.sharemember"),
+            _item(_("Offline changes"), icon="sync", model="drafts.syncitem"),
+            _item(_("Deletions of drafts"), icon="auto_delete", model="drafts.cleanupreceipt"),
+        ],
+    },
+    {
         "title": _("Messages"),
         "items": [
             _item(_("E-mails"), icon="mail", model="notifications.emailmessage"),

@@ -7,6 +7,10 @@ from django.urls import reverse
 
 from tests.admin import factories
 
+DIARY = [
+    *("drafts_project", "drafts_property", "drafts_record", "drafts_invitation", "drafts_sharemember"),
+    "drafts_syncitem",
+]
 LISTS = [
     *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
     "jobs_replay",
@@ -15,6 +19,7 @@ LISTS = [
     *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
     *("notifications_emailmessage", "notifications_notification", "notifications_suppression"),
     *("accounts_activityentry", "accounts_login"),
+    *DIARY,
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
@@ -33,6 +38,7 @@ OF_TENANTS = [
         "accounts_activityentry",
         "accounts_login",
     ),
+    *DIARY,
 ]
 
 
@@ -44,6 +50,12 @@ SIMPLE = {
     "notifications_emailmessage": factories.make_mail,
     "notifications_notification": factories.make_notice,
     "notifications_suppression": factories.make_suppression,
+    "drafts_project": factories.make_project,
+    "drafts_property": factories.make_place,
+    "drafts_record": factories.make_record,
+    "drafts_invitation": factories.make_offer,
+    "drafts_sharemember": factories.make_share,
+    "drafts_syncitem": factories.make_change,
 }
 """What makes a row of a tenant with a mark and needs nothing else."""
 
