@@ -6,11 +6,13 @@ from django.test.utils import CaptureQueriesContext
 
 from modules.kernel import clock
 from tests.admin.factories import (
+    make_activity,
     make_batch,
     make_customer,
     make_execution,
     make_firing,
     make_job,
+    make_login,
     make_mail,
     make_member,
     make_notice,
@@ -57,7 +59,12 @@ def make_nth(name, number):
 
 def make_messages(tenant, mark):
     make_suppression(tenant, mark, lifted_at=clock.now(), lifted_by=make_member(tenant, mark))
-    return make_mail(tenant, mark), make_notice(tenant, mark)
+    return (
+        make_mail(tenant, mark),
+        make_notice(tenant, mark),
+        make_activity(tenant, mark),
+        make_login(tenant, f"in-{mark}"),
+    )
 
 
 @pytest.mark.parametrize("name", LISTS)

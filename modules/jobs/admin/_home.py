@@ -8,15 +8,26 @@ from uuid import UUID
 from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from modules.jobs.admin._states import LOOKS
 from modules.jobs.domain import DEAD_LETTERS, State
 from modules.jobs.models import Job, JobSchedule, Worker
-from modules.jobs.selectors import QueueFigures, queue_figures
+from modules.jobs.selectors import QueueFigures, RunsOfMinute, open_alerts, queue_figures, runs_by_minute
 from modules.kernel import clock
-from modules.kernel.console import Bar, Card, bars, duration, first_line, of_visible_tenants, visible_tenant_ids
+from modules.kernel.console import (
+    Bar,
+    Card,
+    Column,
+    bars,
+    column_chart,
+    duration,
+    first_line,
+    of_visible_tenants,
+    visible_tenant_ids,
+)
 
 RECENT = timedelta(hours=24)
 CAUSES = 5
@@ -36,8 +47,14 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "wide": True,
     }
     return {
-        "cards": [*_job_cards(queues, now), *_schedule_cards(request), *_worker_cards(request, now)],
+        "cards": [
+            *_job_cards(queues, now),
+            *_alert_cards(request),
+            *_schedule_cards(request),
+            *_worker_cards(request, now),
+        ],
         "charts": [
+            *_pace(now),
             {"title": _("Jobs of the last 24 hours"), "rows": _by_state(now), "empty": _("No job was sent.")},
             {"title": _("Queues"), "rows": _by_queue(queues, now), "empty": _("Nothing waits and nothing runs.")},
             causes,
@@ -69,6 +86,14 @@ def _job_cards(queues: list[QueueFigures], now: datetime) -> list[Card]:
     ]
 
 
+def _alert_cards(request: HttpRequest) -> list[Card]:
+    if not request.user.has_perm("jobs.view_alert") or visible_tenant_ids() is not None:
+        return []
+    url, count = f"{reverse('admin:jobs_alert_changelist')}?state=open", open_alerts().count()
+    icon, tone = ("notifications_active", "red") if count else ("notifications", "green")
+    return [Card(_("Alerts"), count, icon, tone, url, "" if count else _("nothing is wrong"))]
+
+
 def _schedule_cards(request: HttpRequest) -> list[Card]:
     if not request.user.has_perm("jobs.view_jobschedule"):
         return []
@@ -98,6 +123,27 @@ def _by_state(now: datetime) -> list[Bar]:
         if counts[state]
     ]
     return bars(rows)
+
+
+def _pace(now: datetime) -> list[dict[str, Any]]:
+    """Return the chart of the last hour's runs; they are counted for all tenants together."""
+    if visible_tenant_ids() is not None:
+        return []
+    minutes = runs_by_minute(now=now)
+    total, failed = sum(row.runs for row in minutes), sum(row.failed for row in minutes)
+    label = _("%(runs)d runs in the last hour, %(failed)d of them failed") % {"runs": total, "failed": failed}
+    columns = [_column(row) for row in minutes]
+    top = str(max(row.runs for row in minutes) or "")
+    drawing = column_chart(columns, label=label, tone="red" if failed else "blue", top=top) if total else ""
+    return [
+        {"title": _("Runs by minute"), "note": label, "drawing": drawing, "empty": _("No run ended."), "wide": True}
+    ]
+
+
+def _column(row: RunsOfMinute) -> Column:
+    at = timezone.localtime(row.minute_at)
+    text = _("%(time)s: %(runs)d runs, %(failed)d failed")
+    return Column(f"{at:%H:%M}", row.runs, text % {"time": f"{at:%H:%M}", "runs": row.runs, "failed": row.failed})
 
 
 def _by_cause(now: datetime) -> list[Bar]:

@@ -45,7 +45,15 @@ from modules.jobs.selectors._jobs import (
     oldest_resting,
     tenant_jobs,
 )
-from modules.jobs.selectors._queues import QueueBoard, known_queues, limits, other_pauses, queue_boards
+from modules.jobs.selectors._queues import (
+    QueueBoard,
+    RunsOfMinute,
+    known_queues,
+    limits,
+    other_pauses,
+    queue_boards,
+    runs_by_minute,
+)
 from modules.jobs.selectors._replays import (
     BY_API,
     failed_replays,
@@ -76,6 +84,7 @@ __all__ = [
     "QueueBoard",
     "QueueFigures",
     "QueueState",
+    "RunsOfMinute",
     "StateCounts",
     "actor_figures",
     "attempts",
@@ -125,6 +134,7 @@ __all__ = [
     "queue_states",
     "ready_jobs",
     "run_totals",
+    "runs_by_minute",
     "schedule_lags",
     "schedules",
     "schedules_ahead",

@@ -53,6 +53,26 @@ def queue_boards(*, now: datetime, tenant_ids: list[int] | None = None) -> list[
     ]
 
 
+@dataclass(frozen=True)
+class RunsOfMinute:
+    """How many runs ended in a minute, and how many of them failed."""
+
+    minute_at: datetime
+    runs: int
+    failed: int
+
+
+def runs_by_minute(*, now: datetime, minutes: int = 60) -> list[RunsOfMinute]:
+    """Return the last whole minutes, the oldest first, also those without a run; of all tenants."""
+    shown = _minutes(now, minutes)
+    rows = RunMinute.objects.filter(minute_at__gte=shown[0], minute_at__lte=shown[-1]).order_by()
+    runs, failed = Counter[datetime](), Counter[datetime]()
+    for minute, outcome, count in rows.values_list("minute_at", "outcome").annotate(runs=Sum("count")):
+        runs[minute] += count
+        failed[minute] += count if outcome in FAILURES else 0
+    return [RunsOfMinute(minute, runs[minute], failed[minute]) for minute in shown]
+
+
 def other_pauses() -> list[Pause]:
     """Return what is paused besides queues, in order."""
     return list(Pause.objects.exclude(kind=Pause.Kind.QUEUE).order_by("kind", "value"))
@@ -69,9 +89,9 @@ def known_queues() -> Iterator[str]:
     return (queue for queues in pools.values() for queue in queues)
 
 
-def _minutes(now: datetime) -> list[datetime]:
+def _minutes(now: datetime, minutes: int = MINUTES) -> list[datetime]:
     this = now.replace(second=0, microsecond=0)
-    return [this - timedelta(minutes=back) for back in range(MINUTES, 0, -1)]
+    return [this - timedelta(minutes=back) for back in range(minutes, 0, -1)]
 
 
 def _runs(now: datetime) -> Counter[tuple[str, datetime, bool]]:

@@ -25,6 +25,7 @@ from modules.kernel.console._display import (
 from modules.kernel.console._facts import add_fact
 from modules.kernel.console._figures import Bar, Card, bars
 from modules.kernel.console._paging import COUNT_CAP, CappedPaginator
+from modules.kernel.console._receipts import ReceiptAdmin
 from modules.kernel.console._tenants import name_tenants, of_visible_tenants, tenant_names, visible_tenant_ids
 from modules.kernel.console._theme import (
     BaseModelForm,
@@ -55,6 +56,7 @@ __all__ = [
     "PasswordWidget",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
+    "ReceiptAdmin",
     "SelectWidget",
     "Step",
     "StockUserAdmin",
