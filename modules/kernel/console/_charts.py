@@ -25,6 +25,8 @@ class Column:
     label: str
     value: float
     text: str
+    bad: float = 0
+    """How much of `value` went wrong; drawn red, at the foot."""
 
 
 def sparkline(values: Sequence[float], *, label: str, tone: str = "blue") -> SafeString:
@@ -69,13 +71,21 @@ def column_chart(columns: Sequence[Column], *, label: str, tone: str = "blue", t
 
 
 def _column(column: Column, place: int, *, step: float, highest: float, floor: float) -> SafeString:
-    height = (floor - 18) * max(column.value, 0) / highest
+    height, red = ((floor - 18) * max(value, 0) / highest for value in (column.value, column.bad))
     x, width = CHART_LEFT + place * step + step * 0.12, step * 0.76
     # The invisible one behind takes the pointer, or a small value would be hard to ask about.
     return format_html(
         '<g><title>{}</title><rect x="{}" y="18" width="{}" height="{}" fill="transparent"/>'
-        '<rect class="bk-bar" x="{}" y="{}" width="{}" height="{}" rx="2"/></g>',
+        '<rect class="bk-bar" x="{}" y="{}" width="{}" height="{}" rx="2"/>{}</g>',
         *(column.text, round(x, 1), round(width, 1), round(floor - 18, 1)),
+        *(round(x, 1), round(floor - height, 1), round(width, 1), round(height, 1)),
+        _red_foot(x, width, max(red, 2.0), floor) if column.bad else "",
+    )
+
+
+def _red_foot(x: float, width: float, height: float, floor: float) -> SafeString:
+    return format_html(
+        '<g class="bk-red"><rect class="bk-bar" x="{}" y="{}" width="{}" height="{}"/></g>',
         *(round(x, 1), round(floor - height, 1), round(width, 1), round(height, 1)),
     )
 
