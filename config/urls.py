@@ -14,6 +14,7 @@ admin.site.index_title = _("Overview")
 urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch
+    path("admin/jobs/", include("modules.jobs.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("webhooks/shoptet/", include("modules.shoptet.urls")),

@@ -8,9 +8,13 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+WHOLE = "whole"  # no permission, but to see all tenants: the page does not say whose its rows are
+
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
     """Return a question to ask of a request: may its reader look at the page?"""
+    if permission == WHOLE:
+        return lambda request: bool(request.user.is_active and request.user.is_superuser)
     verb_less = permission.replace(".", ".{}_", 1)
 
     def ask(request: HttpRequest) -> bool:
@@ -34,12 +38,20 @@ _NAVIGATION = [
     {
         "title": _("Operations"),
         "items": [
+            {
+                "title": _("Queues"),
+                "icon": "layers",
+                "link": reverse_lazy("jobs_queues"),
+                "permission": _may("jobs.job"),
+            },
             _item(_("Jobs"), icon="list_alt", model="jobs.job"),
             _item(_("Failed jobs"), icon="error", model="jobs.failedjob", permission="jobs.job"),
             _item(_("Replays"), icon="replay", model="jobs.replay", permission="jobs.job"),
             _item(_("Batches"), icon="stacks", model="jobs.batch", permission="jobs.job"),
             _item(_("Schedules"), icon="event_repeat", model="jobs.jobschedule"),
             _item(_("Workers"), icon="memory", model="jobs.worker"),
+            _item(_("Alerts"), icon="notifications_active", model="jobs.alert", permission=WHOLE),
+            _item(_("Alert rules"), icon="rule", model="jobs.alertrule", permission=WHOLE),
         ],
     },
     {
@@ -71,8 +83,9 @@ _NAVIGATION = [
             _item(_("Memberships"), icon="badge", model="accounts.membership"),
             _item(_("Groups"), icon="shield_person", model="auth.group"),
             _item(_("Logins"), icon="login", model="accounts.login"),
-            _item(_("Activity"), icon="history", model="accounts.activityentry"),
+            _item(_("Activity"), icon="footprint", model="accounts.activityentry"),
             _item(_("Cleanups"), icon="delete_sweep", model="accounts.cleanupreceipt"),
+            _item(_("Audit log"), icon="history", model="admin.logentry", permission=WHOLE),
         ],
     },
 ]
@@ -93,6 +106,7 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
     "STYLES": [lambda _request: static("console/console.css")],
+    "SCRIPTS": [lambda _request: static("console/live.js")],
     "SIDEBAR": {"show_search": False, "navigation": _NAVIGATION},
     "COLORS": {
         "primary": {

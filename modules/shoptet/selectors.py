@@ -117,3 +117,10 @@ def waiting_webhooks(*, shop_id: int) -> QuerySet[WebhookEvent]:
     """Return the events of a shop that nobody handled yet, oldest first."""
     events: QuerySet[WebhookEvent] = WebhookEvent.objects.filter(shop_id=shop_id, handled_at=None)
     return events.order_by("id")
+
+
+def last_readings(*, shop_ids: Collection[int], since: datetime, is_complete: bool) -> list[SnapshotExecution]:
+    """Return the last reading of each shop and kind that began since then; of those that ended well, or of all."""
+    rows = SnapshotExecution.objects.filter(shop_id__in=shop_ids, started_at__gte=since)
+    rows = rows.filter(status=Status.COMPLETED) if is_complete else rows
+    return list(rows.order_by("shop_id", "kind", "-started_at").distinct("shop_id", "kind"))

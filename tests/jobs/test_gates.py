@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 import time_machine
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import F
 from django.utils import timezone
 from hypothesis import given, settings
@@ -16,7 +16,7 @@ from modules.jobs import services
 from modules.jobs.clients import Bell
 from modules.jobs.domain import Failure, Window
 from modules.jobs.engine import runner
-from modules.jobs.models import Job, LimitUse, Worker
+from modules.jobs.models import Job, Limit, LimitUse, Worker
 from modules.jobs.services import _gates
 from modules.jobs.services._gates import Candidate
 from modules.jobs.services._turns import Turns
@@ -362,6 +362,33 @@ def test_pause_and_resume_from_the_command_line():
         "queue low: was not paused",
         "tenant 7: was not paused",
     ]
+
+
+def test_limits_are_set_listed_and_removed_from_the_command_line():
+    out = StringIO()
+
+    call_command("queue_limit", "low", "--at-once", "3", stdout=out)
+    call_command("queue_limit", "--tenant", "*", "--rate", "10/60", stdout=out)
+    call_command("queue_limit", stdout=out)
+    for _ in range(2):
+        call_command("queue_limit", "low", "--remove", stdout=out)
+
+    assert out.getvalue().splitlines() == [
+        "queue low: 3 at once",
+        "tenant *: 10 starts in 60 s",
+        "queue low: 3 at once",
+        "tenant *: 10 starts in 60 s",
+        "queue low: no longer limited",
+        "queue low: was not limited",
+    ]
+
+
+@pytest.mark.parametrize("options", [(), ("--rate", "10"), ("--rate", "0/60"), ("--at-once", "0")])
+def test_a_limit_without_a_number_is_refused(options):
+    with pytest.raises(CommandError):
+        call_command("queue_limit", "low", *options)
+
+    assert Limit.objects.count() == 0
 
 
 def test_a_paused_job_holds_no_place_that_others_could_use(worker):

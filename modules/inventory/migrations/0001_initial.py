@@ -9,8 +9,8 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('accounts', '0002_api_tokens'),
-        ('orders', '0002_item_code'),
+        ('accounts', '0001_squashed_0005_catalog_scopes'),
+        ('orders', '0001_squashed_0002_item_code'),
     ]
 
     operations = [

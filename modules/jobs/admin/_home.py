@@ -5,17 +5,29 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from modules.jobs.admin._states import LOOKS
-from modules.jobs.domain import DEAD_LETTERS, WAITING, State
+from modules.jobs.domain import DEAD_LETTERS, State
 from modules.jobs.models import Job, JobSchedule, Worker
+from modules.jobs.selectors import QueueFigures, RunsOfMinute, open_alerts, queue_figures, runs_by_minute
 from modules.kernel import clock
-from modules.kernel.console import Bar, Card, bars, duration, first_line, of_visible_tenants
+from modules.kernel.console import (
+    Bar,
+    Card,
+    Column,
+    bars,
+    column_chart,
+    duration,
+    first_line,
+    of_visible_tenants,
+    visible_tenant_ids,
+)
 
 RECENT = timedelta(hours=24)
 CAUSES = 5
@@ -27,7 +39,7 @@ def home(request: HttpRequest) -> dict[str, Any]:
     now = clock.now()
     if not request.user.has_perm("jobs.view_job"):
         return {"cards": _schedule_cards(request), "charts": []}
-    queues = _queues()
+    queues = queue_figures(tenant_ids=visible_tenant_ids())
     causes = {
         "title": _("Failed in 24 hours, by cause"),
         "rows": _by_cause(now),
@@ -35,8 +47,14 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "wide": True,
     }
     return {
-        "cards": [*_job_cards(queues, now), *_schedule_cards(request), *_worker_cards(request, now)],
+        "cards": [
+            *_job_cards(queues, now),
+            *_alert_cards(request),
+            *_schedule_cards(request),
+            *_worker_cards(request, now),
+        ],
         "charts": [
+            *_pace(now),
             {"title": _("Jobs of the last 24 hours"), "rows": _by_state(now), "empty": _("No job was sent.")},
             {"title": _("Queues"), "rows": _by_queue(queues, now), "empty": _("Nothing waits and nothing runs.")},
             causes,
@@ -53,36 +71,9 @@ def _list(**filters: str) -> str:
     return f"{reverse('admin:jobs_job_changelist')}{f'?{query}' if query else ''}"
 
 
-# Each part is the condition of a partial index; "state IN (...)" would read every job there is.
-_UNFINISHED = (
-    Q(state=State.RUNNING),
-    Q(state__in=WAITING),
-    Q(state=State.QUEUED, dispatched_at=None, crashes=0),
-    Q(state=State.QUEUED, dispatched_at=None, crashes__gt=0),
-    Q(state=State.QUEUED, dispatched_at__isnull=False),
-)
-
-
-def _queues() -> dict[str, tuple[Counter[str], datetime | None]]:
-    """Return, by queue, its unfinished jobs by state and since when the oldest ready one waits."""
-    found: dict[str, tuple[Counter[str], datetime | None]] = {}
-    parts = [
-        _jobs().filter(part).values("queue", "state").annotate(count=Count("id"), oldest=Min("run_at"))
-        for part in _UNFINISHED
-    ]
-    for row in parts[0].union(*parts[1:], all=True).order_by("queue"):
-        counts, oldest = found.get(row["queue"], (Counter(), None))
-        counts[row["state"]] += row["count"]
-        found[row["queue"]] = (
-            counts,
-            min(filter(None, (oldest, row["oldest"]))) if row["state"] == State.QUEUED else oldest,
-        )
-    return found
-
-
-def _job_cards(queues: dict[str, tuple[Counter[str], datetime | None]], now: datetime) -> list[Card]:
-    counts = sum((count for count, _oldest in queues.values()), Counter())
-    oldest = min((at for _count, at in queues.values() if at), default=None)
+def _job_cards(queues: list[QueueFigures], now: datetime) -> list[Card]:
+    counts = sum((Counter(row.states) for row in queues), Counter[str]())
+    oldest = min((row.oldest_queued_at for row in queues if row.oldest_queued_at), default=None)
     failed = _jobs().filter(state__in=DEAD_LETTERS, finished_at__gt=now - RECENT)
     failures, causes = failed.aggregate(jobs=Count("id"), causes=Count("fingerprint", distinct=True)).values()
     waiting = _("the oldest for %s") % duration(now - oldest) if oldest else _("nothing waits")
@@ -93,6 +84,14 @@ def _job_cards(queues: dict[str, tuple[Counter[str], datetime | None]], now: dat
         Card(_("Waiting"), counts[State.QUEUED], "hourglass_empty", "violet", _list(state=State.QUEUED), waiting),
         Card(_("Failed in 24 h"), failures, "error", "red" if failures else "green", failed_url, note),
     ]
+
+
+def _alert_cards(request: HttpRequest) -> list[Card]:
+    if not request.user.has_perm("jobs.view_alert") or visible_tenant_ids() is not None:
+        return []
+    url, count = f"{reverse('admin:jobs_alert_changelist')}?state=open", open_alerts().count()
+    icon, tone = ("notifications_active", "red") if count else ("notifications", "green")
+    return [Card(_("Alerts"), count, icon, tone, url, "" if count else _("nothing is wrong"))]
 
 
 def _schedule_cards(request: HttpRequest) -> list[Card]:
@@ -126,6 +125,27 @@ def _by_state(now: datetime) -> list[Bar]:
     return bars(rows)
 
 
+def _pace(now: datetime) -> list[dict[str, Any]]:
+    """Return the chart of the last hour's runs; they are counted for all tenants together."""
+    if visible_tenant_ids() is not None:
+        return []
+    minutes = runs_by_minute(now=now)
+    total, failed = sum(row.runs for row in minutes), sum(row.failed for row in minutes)
+    label = _("%(runs)d runs in the last hour, %(failed)d of them failed") % {"runs": total, "failed": failed}
+    columns = [_column(row) for row in minutes]
+    top = str(max(row.runs for row in minutes) or "")
+    drawing = column_chart(columns, label=label, tone="red" if failed else "blue", top=top) if total else ""
+    return [
+        {"title": _("Runs by minute"), "note": label, "drawing": drawing, "empty": _("No run ended."), "wide": True}
+    ]
+
+
+def _column(row: RunsOfMinute) -> Column:
+    at = timezone.localtime(row.minute_at)
+    text = _("%(time)s: %(runs)d runs, %(failed)d failed")
+    return Column(f"{at:%H:%M}", row.runs, text % {"time": f"{at:%H:%M}", "runs": row.runs, "failed": row.failed})
+
+
 def _by_cause(now: datetime) -> list[Bar]:
     failed = _jobs().filter(state__in=DEAD_LETTERS, finished_at__gt=now - RECENT)
     groups = failed.values("fingerprint", "error_type").annotate(count=Count("id"), message=Max("error_message"))
@@ -144,16 +164,16 @@ def _by_cause(now: datetime) -> list[Bar]:
     return bars(rows)
 
 
-def _by_queue(queues: dict[str, tuple[Counter[str], datetime | None]], now: datetime) -> list[Bar]:
+def _by_queue(queues: list[QueueFigures], now: datetime) -> list[Bar]:
     rows = [
         Bar(
-            queue,
-            counts.total(),
+            row.queue,
+            sum(row.states.values()),
             "layers",
             "violet",
-            _list(queue=queue),
-            _("oldest waits %s") % duration(now - oldest) if oldest else "",
+            _list(queue=row.queue),
+            _("oldest waits %s") % duration(now - row.oldest_queued_at) if row.oldest_queued_at else "",
         )
-        for queue, (counts, oldest) in queues.items()
+        for row in queues
     ]
     return bars(rows)

@@ -8,9 +8,10 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from modules.jobs import services
 from modules.jobs.admin._arguments import changes_of
 from modules.jobs.admin._states import LOOKS, job_link, outcome_badge, short, state_badge
-from modules.jobs.domain import ENDED, State
+from modules.jobs.domain import ENDED, WAITING, State
 from modules.jobs.models import Attempt, Batch, Job, Worker
 from modules.kernel import clock
 from modules.kernel.console import (
@@ -59,6 +60,7 @@ def job_page(job: Job) -> dict[str, Any]:
         "steps": _steps(job),
         "progress": progress_bar(job.progress_done, job.progress_total, job.progress_message),
         "runs": runs,
+        "why": services.why(job.pk) if job.state in {State.QUEUED, *WAITING} else [],
         "facts": [fact for fact in _facts(job) if fact.value not in ("", None)],
         "arguments": json_block(job.arguments),
         "changes": changes_of(job),

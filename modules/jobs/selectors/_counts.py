@@ -73,11 +73,11 @@ def _statistics() -> tuple[int | None, dict[str, float]]:
     return round(total), dict(zip(states, shares, strict=True))
 
 
-def queue_figures() -> list[QueueFigures]:
-    """Return a row for each queue with unfinished jobs, in order of name."""
+def queue_figures(*, tenant_ids: list[int] | None = None) -> list[QueueFigures]:
+    """Return a row for each queue with unfinished jobs, in order of name; of some tenants' jobs, or of all."""
     states: dict[str, Counter[str]] = {}
     oldest: dict[str, datetime] = {}
-    for row in queue_states():
+    for row in queue_states(tenant_ids=tenant_ids):
         states.setdefault(row.queue, Counter())[row.state] = row.count
         if row.state == State.QUEUED:
             oldest[row.queue] = row.oldest_at
@@ -98,7 +98,8 @@ WAITING_STATES = ", ".join(f"'{state}'" for state in WAITING)
 
 # Each part is worded as one of the partial indexes, so that ended jobs, however many, are not read.
 _QUEUE_STATES = " UNION ALL ".join(
-    f"SELECT queue, state, count(*) AS jobs, min(run_at) AS oldest FROM jobs_job WHERE {part} GROUP BY queue, state"
+    f"SELECT queue, state, count(*) AS jobs, min(run_at) AS oldest FROM jobs_job WHERE {part}"
+    " AND (%(tenants)s::bigint[] IS NULL OR tenant_id = ANY(%(tenants)s)) GROUP BY queue, state"
     for part in (
         f"state = '{State.QUEUED}' AND dispatched_at IS NULL AND crashes = 0",
         f"state = '{State.QUEUED}' AND dispatched_at IS NOT NULL AND crashes = 0",
@@ -109,11 +110,12 @@ _QUEUE_STATES = " UNION ALL ".join(
 )
 
 
-def queue_states() -> list[QueueState]:
+def queue_states(*, tenant_ids: list[int] | None = None) -> list[QueueState]:
     """Return a row for each queue and unfinished state that has jobs, in order of queue and state."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT queue, state, sum(jobs), min(oldest) FROM ({_QUEUE_STATES}) AS part GROUP BY 1, 2 ORDER BY 1, 2"
+            f"SELECT queue, state, sum(jobs), min(oldest) FROM ({_QUEUE_STATES}) AS part GROUP BY 1, 2 ORDER BY 1, 2",
+            {"tenants": tenant_ids},
         )
         return [QueueState(queue, state, int(count), oldest) for queue, state, count, oldest in cursor.fetchall()]
 

@@ -29,6 +29,7 @@ from modules.kernel.console._receipts import ReceiptAdmin
 from modules.kernel.console._tenants import name_tenants, of_visible_tenants, tenant_names, visible_tenant_ids
 from modules.kernel.console._theme import (
     BaseModelForm,
+    NumberWidget,
     PasswordChangeForm,
     PasswordWidget,
     SelectWidget,
@@ -50,6 +51,7 @@ __all__ = [
     "ConsoleAdmin",
     "ConsoleInline",
     "Fact",
+    "NumberWidget",
     "PasswordChangeForm",
     "PasswordWidget",
     "ReadOnlyAdmin",

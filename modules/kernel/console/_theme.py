@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # the theme has no types; it is the stock admin with other te
     from django.contrib.auth.forms import UserChangeForm, UserCreationForm
     from django.core.paginator import Paginator
     from django.forms import ModelForm
+    from django.forms import NumberInput as NumberWidget
     from django.forms import PasswordInput as PasswordWidget
     from django.forms import Select as SelectWidget
     from django.forms import Textarea as TextareaWidget
@@ -30,6 +31,7 @@ else:
     from unfold.forms import AdminPasswordChangeForm as PasswordChangeForm
     from unfold.forms import UserChangeForm, UserCreationForm
     from unfold.views import ChangeList as BaseChangeList
+    from unfold.widgets import UnfoldAdminIntegerFieldWidget as NumberWidget
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordWidget
     from unfold.widgets import UnfoldAdminSelectWidget as SelectWidget
     from unfold.widgets import UnfoldAdminTextareaWidget as TextareaWidget
@@ -41,6 +43,7 @@ __all__ = [
     "BaseInline",
     "BaseModelForm",
     "BasePaginator",
+    "NumberWidget",
     "PasswordChangeForm",
     "PasswordWidget",
     "SelectWidget",
