@@ -12,7 +12,7 @@ from modules.accounts.models import CleanupReceipt
 
 Rule = CleanupReceipt.Rule
 Report = Callable[[int], None]
-"""Told after each full batch how many the run has deleted so far; may raise to stop there."""
+"""Told after each batch how many the run has deleted so far; may raise to stop there."""
 
 
 def clean_activity(
@@ -47,7 +47,7 @@ def _open_receipt(*, run: UUID, rule: str, before: datetime, now: datetime) -> C
 def _sweep(receipt: CleanupReceipt, *, limit: int, pause_seconds: float, report: Report) -> int:
     """Delete what the receipt's rule calls old, batch by batch; return how many went in the whole run."""
     gone, done = _delete_batch(receipt, limit=limit)
-    while gone == limit:
+    while gone:  # a short batch may be one of which another run took some
         report(done)
         time.sleep(pause_seconds)  # others get their turn at the disk
         gone, done = _delete_batch(receipt, limit=limit)
