@@ -60,10 +60,23 @@ _NAVIGATION = [
             _item(_("Shops"), icon="storefront", model="shoptet.shop"),
             _item(_("Execution log"), icon="receipt_long", model="shoptet.snapshotexecution"),
             _item(_("Parked records"), icon="inventory", model="shoptet.parkedrecord"),
+            _item(_("Webhooks"), icon="webhook", model="shoptet.webhookevent"),
             _item(_("Products"), icon="sell", model="catalog.product"),
             _item(_("Orders"), icon="shopping_cart", model="orders.order"),
             _item(_("Customers"), icon="groups", model="customers.customer"),
             _item(_("Inventory"), icon="inventory_2", model="inventory.variantmetrics"),
+        ],
+    },
+    {
+        "title": _("Diary"),
+        "items": [
+            _item(_("Projects"), icon="workspaces", model="drafts.project"),
+            _item(_("Properties"), icon="cottage", model="drafts.property"),
+            _item(_("Records"), icon="edit_note", model="drafts.record"),
+            _item(_("Invitations"), icon="person_add", model="drafts.invitation"),
+            _item(_("Shares"), icon="group", model="drafts.sharemember"),
+            _item(_("Offline changes"), icon="sync", model="drafts.syncitem"),
+            _item(_("Deletions of drafts"), icon="auto_delete", model="drafts.cleanupreceipt"),
         ],
     },
     {

@@ -8,7 +8,8 @@ import hashlib
 import hmac
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -35,6 +36,9 @@ SETTLING = timedelta(seconds=5)  # times have whole seconds: an order read this 
 MAX_KEY_LENGTH = 100  # characters; codes and GUIDs of live shops stay under 40
 DEFAULT_WAIT = timedelta(seconds=14)  # a full bucket (200) drains in 20 s at 10/s; most waits are partial
 MAX_WAIT = timedelta(minutes=15)
+ACCESS_TOKENS_AT_ONCE = 5  # of an add-on in a shop; a sixth is refused
+ACCESS_TOKEN_LIFE = timedelta(minutes=30)
+_TOKEN = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,19 @@ def _retry_after(header: str, *, shop_time: datetime) -> timedelta | None:
         return timedelta(seconds=int(seconds[:8]))
     asked = read_http_date(header)
     return asked - shop_time if asked else None
+
+
+def is_token(value: Any) -> bool:
+    """Say whether a value can be sent as a token at all."""
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
+
+
+def next_access_token_at(fetched: Sequence[datetime], *, now: datetime) -> datetime | None:
+    """Return when another access token may be fetched, None for now; `fetched` is when the former ones were."""
+    alive = sorted(at for at in fetched if at > now - ACCESS_TOKEN_LIFE)
+    if len(alive) < ACCESS_TOKENS_AT_ONCE:
+        return None
+    return alive[-ACCESS_TOKENS_AT_ONCE] + ACCESS_TOKEN_LIFE
 
 
 def read_http_date(header: str) -> datetime | None:

@@ -51,9 +51,9 @@ def retryable_codes(*, shop_id: int, kind: str, left_out: Collection[str]) -> Qu
     return named.exclude(code__in=left_out).values_list("code", flat=True)
 
 
-def has_whole_history(*, shop_id: int) -> bool:
-    """Return whether all of a shop's orders were read once, not only those since some time."""
-    kinds = [SnapshotExecution.Kind.ORDERS_INCREMENTAL, SnapshotExecution.Kind.ORDERS_SNAPSHOT]
+def has_whole_history(*, shop_id: int, what: str = "orders") -> bool:
+    """Return whether all of a shop's orders (or products) were read once, not only those since some time."""
+    kinds = [f"{what}-incremental", f"{what}-snapshot"]
     whole = SnapshotExecution.objects.filter(shop_id=shop_id, kind__in=kinds, window_from=None)
     return whole.filter(status=Status.COMPLETED).exists()
 

@@ -27,7 +27,7 @@ from tests.admin.factories import (
     make_variant,
     make_worker,
 )
-from tests.admin.pages import LISTS, listing
+from tests.admin.pages import DIARY, LISTS, listing, make_any
 
 MOST = 14  # questions of any list, session and user included
 
@@ -47,7 +47,8 @@ def make_nth(name, number):
         return make_replay(*members, tenant_ids=[tenant.pk])
     if name == "jobs_worker":
         return make_job("running", worker_id=make_worker(hostname=f"box{number}").pk)
-    if name.startswith(("notifications", "accounts")):
+    if name.startswith(("notifications", "accounts", "drafts")):
+        [make_any(each, tenant, f"{each}{number}") for each in DIARY]
         return make_messages(tenant, f"m{number}"), make_staff(f"user{number}", tenants=[tenant], permissions=[])
     make_variant(tenant, code=f"P{number}")
     shop = make_shop(tenant, f"shop{number}")
