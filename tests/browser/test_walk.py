@@ -1,0 +1,92 @@
+"""Every page that a link leads to: quiet, from nowhere else, open to all, as wide as its window; readable without scripts."""
+
+import os
+import re
+from pathlib import Path
+from random import Random
+from urllib.parse import urlsplit
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from modules.kernel.tenancy import all_tenants
+from tests.browser.view import DESKTOP, PHONE, Reader
+from tests.browser.world import furnish
+
+pytestmark = pytest.mark.timeout(900)
+READERS = [
+    Reader("en", DESKTOP, "light"),
+    Reader("cs", DESKTOP, "dark"),
+    Reader("pl", PHONE, "light"),
+    Reader("en", PHONE, "dark"),
+]
+ID = re.compile(r"(?<=/)([0-9a-f]{8}-[0-9a-f-]{27}|\d+)(?=/)")
+PICTURES = os.environ.get("BROWSER_PICTURES", "")
+
+
+@pytest.fixture
+def world(operator):
+    furnish(dice=Random(7))
+
+
+@pytest.mark.parametrize("reader", READERS, ids=str)
+def test_each_page_is_quiet_and_open_to_all(world, operator, open_view, reader):
+    view = open_view(reader)
+    view.log_in(operator)
+
+    found = {place: _faults(view, place) for place in _walk(view)}
+
+    assert {place: faults for place, faults in found.items() if faults} == {}
+    assert _registered() - set(found) == set()
+
+
+def test_each_page_can_be_read_without_scripts(world, operator, open_view):
+    quiet = open_view(Reader())
+    quiet.log_in(operator)
+    places = {place: quiet.page.locator("#content").inner_text() for place in _walk(quiet)}
+    plain = open_view(Reader(has_scripts=False))
+    plain.log_in(operator)
+
+    missing = {}
+    for place in places:
+        plain.visit(place)
+        _picture(plain, place)
+        if not plain.page.locator("#content").is_visible():
+            missing[place] = "nothing"
+
+    assert missing == {}
+
+
+def _walk(view):
+    """Visit the home page and all that links lead to, of pages that differ by an id alone the first; yield each."""
+    waiting, seen = ["/admin/"], set()
+    while waiting:
+        place = waiting.pop(0)
+        if ID.sub("<id>", place) in seen:
+            continue
+        seen.add(ID.sub("<id>", place))
+        view.visit(place)
+        yield place
+        links = view.page.locator("a[href]").evaluate_all("links => links.map(link => link.href)")
+        parts = [urlsplit(link) for link in links if link.startswith(f"{view.origin}/admin/")]
+        waiting += [part.path for part in parts]
+
+
+def _faults(view, place):
+    _picture(view, place)
+    wider = view.sideways()
+    return [*view.take_complaints(), *view.barriers(), *([f"{wider} px too wide"] if wider > 0 else [])]
+
+
+def _registered():
+    """Return the lists of everything registered, and the page of one row of each that has rows."""
+    return {reverse(f"admin:{m._meta.app_label}_{m._meta.model_name}_changelist") for m in admin.site._registry}
+
+
+def _picture(view, place):
+    if PICTURES:
+        folder = Path(PICTURES) / str(view.reader)
+        folder.mkdir(parents=True, exist_ok=True)
+        name = ID.sub("row", place).strip("/").replace("/", "_")
+        view.page.screenshot(path=folder / f"{name}.png", full_page=True)
