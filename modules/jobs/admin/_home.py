@@ -121,7 +121,7 @@ def _pace(now: datetime) -> list[dict[str, Any]]:
     label = _("%(runs)d runs in the last hour, %(failed)d of them failed") % {"runs": total, "failed": failed}
     columns = [_column(row) for row in minutes]
     top = str(max(row.runs for row in minutes) or "")
-    drawing = column_chart(columns, label=label, tone="red" if failed else "blue", top=top) if total else ""
+    drawing = column_chart(columns, label=label, top=top) if total else ""
     return [
         {"title": _("Runs by minute"), "note": label, "drawing": drawing, "empty": _("No run ended."), "wide": True}
     ]
@@ -130,7 +130,8 @@ def _pace(now: datetime) -> list[dict[str, Any]]:
 def _column(row: RunsOfMinute) -> Column:
     at = timezone.localtime(row.minute_at)
     text = _("%(time)s: %(runs)d runs, %(failed)d failed")
-    return Column(f"{at:%H:%M}", row.runs, text % {"time": f"{at:%H:%M}", "runs": row.runs, "failed": row.failed})
+    words = text % {"time": f"{at:%H:%M}", "runs": row.runs, "failed": row.failed}
+    return Column(f"{at:%H:%M}", row.runs, words, bad=row.failed)
 
 
 def _by_cause(now: datetime) -> list[Bar]:

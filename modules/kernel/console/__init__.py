@@ -23,6 +23,7 @@ from modules.kernel.console._display import (
     two_lines,
 )
 from modules.kernel.console._facts import add_fact
+from modules.kernel.console._fields import LongSelectWidget
 from modules.kernel.console._figures import Bar, Card, bars
 from modules.kernel.console._paging import COUNT_CAP, CappedPaginator
 from modules.kernel.console._tenants import name_tenants, of_visible_tenants, tenant_names, visible_tenant_ids
@@ -50,6 +51,7 @@ __all__ = [
     "ConsoleAdmin",
     "ConsoleInline",
     "Fact",
+    "LongSelectWidget",
     "NumberWidget",
     "PasswordChangeForm",
     "PasswordWidget",
