@@ -3,7 +3,6 @@
 import pytest
 from playwright.sync_api import expect
 
-from modules.jobs import services
 from modules.jobs.domain import State
 from modules.jobs.models import Job, JobSchedule, Pause, Replay
 from tests.admin.factories import make_job, make_schedule
@@ -112,8 +111,6 @@ def test_a_queue_is_paused_with_a_reason_holds_its_jobs_and_goes_on(view, start_
     view.press("Resume", inside=row, exact=False)
     view.visit(_page_of(job_id))
     view.wait_for("Succeeded", inside=STATE)
-
-
 
 
 def _page_of(job_id):

@@ -19,7 +19,7 @@ ALLOWED = {
 
 _NOTE_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) =>
-  window.noteViolation(`CSP: ${event.violatedDirective} ${event.blockedURI} at ${event.sourceFile}:${event.lineNumber}`));
+  window.noteViolation(`CSP: ${event.violatedDirective} ${event.blockedURI} at ${event.sourceFile}`));
 """
 
 

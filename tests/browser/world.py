@@ -20,7 +20,7 @@ ACTORS = {
 CAUSES = [
     ("ReadTimeout", "The read operation timed out after 20 s: GET https://api.myshoptet.com/api/orders", 41),
     ("TemporaryShoptetError", "The shop answered 503: maintenance (request 9827)", 23),
-    ("OperationalError", '(2003, "Can\'t connect to MySQL server on \'db.example\' (111)")', 9),
+    ("OperationalError", "(2003, \"Can't connect to MySQL server on 'db.example' (111)\")", 9),
     ("UnreadableOrder", "price: 'abc' is no amount, order 202609591", 5),
 ]
 TRACEBACK = """Traceback (most recent call last):
@@ -31,7 +31,7 @@ httpx.ReadTimeout: The read operation timed out"""
 
 def furnish(*, dice: Random) -> None:
     """Fill an empty product; the same dice make the same rows."""
-    tenant = factories.make_tenant("Alza Kolín")
+    tenant = factories.make_tenant("Hrnky a trička")
     _jobs(tenant.pk, dice=dice)
     _signals(dice=dice)
     _groups(tenant)
@@ -52,7 +52,9 @@ def _jobs(tenant_id: int, *, dice: Random) -> None:
             _job(dice.choice(list(ACTORS)), number, tenant_id, state=state, run_at=now + later)
     for kind, (error, message, count) in enumerate(CAUSES):
         for number in range(count):
-            _failure(error, message, kind=kind, number=number, tenant_id=tenant_id, ended=now - timedelta(minutes=number * 9))
+            _failure(
+                error, message, kind=kind, number=number, tenant_id=tenant_id, ended=now - timedelta(minutes=number * 9)
+            )
     _running(tenant_id)
 
 
@@ -79,10 +81,12 @@ def _failure(error, message, *, kind, number, tenant_id, ended):
         finished_at=ended,
     )
     if number == 0:
+        worker = factories.make_worker(hostname="backroom-2", pid=900 + kind)
         for attempt in (1, 2, 3):
             factories.make_attempt(
                 job,
                 number=attempt,
+                worker_id=worker.pk,
                 error_type=error,
                 error_message=message,
                 traceback=TRACEBACK,
@@ -132,14 +136,16 @@ def _groups(tenant) -> None:
     batch = factories.make_batch(tenant_id=tenant.pk, name="nightly prices")
     _job("jobs.prune_jobs", 1, tenant.pk, batch_id=batch.pk)
     failed = factories.make_job("failed", tenant_id=tenant.pk, actor="notifications.send_email", queue="emails")
-    factories.make_replay(failed, tenant_ids=[tenant.pk], what="cause: ReadTimeout", started_by="jana", reason="it is up")
+    factories.make_replay(
+        failed, tenant_ids=[tenant.pk], what="cause: ReadTimeout", started_by="jana", reason="it is up"
+    )
     nightly = factories.make_schedule("shoptet.orders", description="Read new orders of every shop")
     factories.make_schedule("customers.metrics", problem="There is no actor customers.forgotten.")
     factories.make_firing(nightly)
 
 
 def _shops(tenant) -> None:
-    shop = factories.make_shop(tenant, "alza-kolin.example")
+    shop = factories.make_shop(tenant, "hrnky.example")
     order = factories.make_order(shop, "202609591", full_name="Jana Nová")
     factories.make_product(shop, "0f1e2d3c")
     factories.make_customer(tenant, "Petr Dvořák", orders=(order,))

@@ -1,12 +1,18 @@
-// Gives names to what scripts of the stock admin make without one, for those who hear the page.
+// Gives names to what the scripts of the stock admin make without one, for those who hear the page.
 addEventListener("load", () => {
-  const name = () => {
-    for (const box of document.querySelectorAll(".select2-selection[role=combobox]:not([aria-label])")) {
-      const select = box.closest(".select2")?.parentElement.querySelector("select");
-      box.setAttribute("aria-label", select?.labels[0]?.textContent.trim() || select?.getAttribute("aria-label") || select?.name || "");
+  const nameBox = (box) => {
+    const select = box.closest(".select2")?.parentElement.querySelector("select");
+    const name = select?.labels[0]?.textContent.trim() || select?.getAttribute("aria-label") || select?.name;
+    if (!name) return;
+    for (const part of [box, ...box.querySelectorAll("[role=textbox]")]) {
+      part.removeAttribute("aria-labelledby");
+      part.setAttribute("aria-label", name);
     }
-    for (const icon of document.querySelectorAll(".search-label-icon[aria-label]")) icon.setAttribute("role", "img");
   };
-  name();
-  document.addEventListener("formset:added", () => setTimeout(name));
+  const nameAll = () => {
+    document.querySelectorAll(".select2-selection[role=combobox]").forEach(nameBox);
+    document.querySelectorAll(".search-label-icon[aria-label]").forEach((icon) => icon.setAttribute("role", "img"));
+  };
+  setTimeout(nameAll); // after the others that wait for the same event
+  document.addEventListener("formset:added", () => setTimeout(nameAll));
 });
