@@ -79,7 +79,8 @@ def make_replay(*jobs: Job, **fields: Any) -> Replay:
 
 def make_attempt(job: Job, **fields: Any) -> Attempt:
     now = clock.now()
-    boring = {"number": 1, "worker_id": fields.get("worker_id") or make_worker().pk, "started_at": now, "ended_at": now, "outcome": "failed"}
+    boring = {"number": 1, "started_at": now, "ended_at": now, "outcome": "failed"}
+    boring["worker_id"] = fields.get("worker_id") or make_worker().pk
     return Attempt.objects.create(job=job, **(boring | fields))
 
 

@@ -1,4 +1,4 @@
-"""Every page that a link leads to is quiet, ours alone, open to all, no wider than its window, and read without scripts."""
+"""Every page that a link leads to is quiet, ours alone, open to all, as wide as its window, readable without scripts."""
 
 import os
 import re

@@ -33,7 +33,7 @@ class Reader:
     has_scripts: bool = True
 
     def __str__(self) -> str:
-        return f"{self.language}-{self.size[0]}-{self.theme}"
+        return f"{self.language}-{self.size[0]}-{self.theme if self.has_scripts else 'plain'}"
 
 
 class View:

@@ -19,8 +19,8 @@ class LongSelectWidget(SelectWidget):
         given = self.build_attrs(self.attrs, {**(attrs or {}), "name": name})
         return format_html(
             '<div class="grow relative max-w-2xl"><select{}>{}</select>'
-            '<span class="material-symbols-outlined absolute pointer-events-none mr-[12px] right-0 text-base-400 top-1/2'
-            ' -translate-y-1/2 dark:text-base-500" aria-hidden="true">expand_more</span></div>',
+            '<span class="material-symbols-outlined absolute pointer-events-none mr-[12px] right-0 text-base-400'
+            ' top-1/2 -translate-y-1/2 dark:text-base-500" aria-hidden="true">expand_more</span></div>',
             flatatt(given),
             format_html_join("", '<option value="{}"{}>{}</option>', options),
         )

@@ -204,8 +204,8 @@ def _readable(row: EmailMessage, encrypted: str) -> str | SafeString:
 def _page(source: str) -> SafeString:
     """Return a page in a frame of its own, in which nothing runs and nothing leads out."""
     return format_html(
-        '<iframe sandbox="" srcdoc="{}" title="{}" style="width:100%;height:36rem;background:#fff;border:1px solid #8884">'
-        "</iframe>",
+        '<iframe sandbox="" srcdoc="{}" title="{}"'
+        ' style="width:100%;height:36rem;background:#fff;border:1px solid #8884"></iframe>',
         *(escape(source), _("HTML")),  # also what a template made, and calls safe: safe in a page, not in an attribute
     )
 
