@@ -3,6 +3,7 @@
 from ninja.openapi.docs import Swagger
 
 from modules.accounts.api import BearerToken, in_tenants_scope, with_rate_limit
+from modules.accounts.api import router as auth
 from modules.catalog.api import router as catalog
 from modules.customers.api import router as customers
 from modules.inventory.api import router as inventory
@@ -17,13 +18,15 @@ api = RestApi(
     version="1",
     description=(
         "Jobs, orders, products, customers, stock and notices of one tenant, "
-        "who is the token's: `Authorization: Bearer br_…`."
+        "who is the token's: `Authorization: Bearer br_…`. A person logs in at `/auth/login` and sends the "
+        "access token in the same way; who belongs to several tenants names one in the header `Backroom-Tenant`."
     ),
     urls_namespace="api",
     docs=Swagger(settings={"validatorUrl": None}),  # the page asks nobody outside
 )
 api.add_decorator(with_rate_limit, mode="view")
 api.add_decorator(in_tenants_scope, mode="operation")
+api.add_router("/auth", auth, tags=["auth"])
 api.add_router("/jobs", jobs, auth=BearerToken("jobs"), tags=["jobs"])
 api.add_router("/orders", orders, auth=BearerToken("orders"), tags=["orders"])
 api.add_router("/catalog", catalog, auth=BearerToken("catalog"), tags=["catalog"])

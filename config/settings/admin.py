@@ -8,9 +8,13 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from django.utils.translation import gettext_lazy as _
 
+WHOLE = "whole"  # no permission, but to see all tenants: the page does not say whose its rows are
+
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
     """Return a question to ask of a request: may its reader look at the page?"""
+    if permission == WHOLE:
+        return lambda request: bool(request.user.is_active and request.user.is_superuser)
     verb_less = permission.replace(".", ".{}_", 1)
 
     def ask(request: HttpRequest) -> bool:
@@ -46,6 +50,8 @@ _NAVIGATION = [
             _item(_("Batches"), icon="stacks", model="jobs.batch", permission="jobs.job"),
             _item(_("Schedules"), icon="event_repeat", model="jobs.jobschedule"),
             _item(_("Workers"), icon="memory", model="jobs.worker"),
+            _item(_("Alerts"), icon="notifications_active", model="jobs.alert", permission=WHOLE),
+            _item(_("Alert rules"), icon="rule", model="jobs.alertrule", permission=WHOLE),
         ],
     },
     {
@@ -54,10 +60,23 @@ _NAVIGATION = [
             _item(_("Shops"), icon="storefront", model="shoptet.shop"),
             _item(_("Execution log"), icon="receipt_long", model="shoptet.snapshotexecution"),
             _item(_("Parked records"), icon="inventory", model="shoptet.parkedrecord"),
+            _item(_("Webhooks"), icon="webhook", model="shoptet.webhookevent"),
             _item(_("Products"), icon="sell", model="catalog.product"),
             _item(_("Orders"), icon="shopping_cart", model="orders.order"),
             _item(_("Customers"), icon="groups", model="customers.customer"),
             _item(_("Inventory"), icon="inventory_2", model="inventory.variantmetrics"),
+        ],
+    },
+    {
+        "title": _("Diary"),
+        "items": [
+            _item(_("Projects"), icon="workspaces", model="drafts.project"),
+            _item(_("Properties"), icon="cottage", model="drafts.property"),
+            _item(_("Records"), icon="edit_note", model="drafts.record"),
+            _item(_("Invitations"), icon="person_add", model="drafts.invitation"),
+            _item(_("Shares"), icon="group", model="drafts.sharemember"),
+            _item(_("Offline changes"), icon="sync", model="drafts.syncitem"),
+            _item(_("Deletions of drafts"), icon="auto_delete", model="drafts.cleanupreceipt"),
         ],
     },
     {
@@ -76,6 +95,10 @@ _NAVIGATION = [
             _item(_("Users"), icon="person", model="accounts.user"),
             _item(_("Memberships"), icon="badge", model="accounts.membership"),
             _item(_("Groups"), icon="shield_person", model="auth.group"),
+            _item(_("Logins"), icon="login", model="accounts.login"),
+            _item(_("Activity"), icon="footprint", model="accounts.activityentry"),
+            _item(_("Cleanups"), icon="delete_sweep", model="accounts.cleanupreceipt"),
+            _item(_("Audit log"), icon="history", model="admin.logentry", permission=WHOLE),
         ],
     },
 ]

@@ -6,6 +6,7 @@ from environ import Env
 from config import env
 from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
 from config.settings.api import API as _API
+from config.settings.drafts import DRAFTS as _DRAFTS
 from config.settings.jobs import JOBS, TASKS  # noqa: F401
 from config.settings.notifications import NOTIFICATIONS as _NOTIFICATIONS
 from config.settings.shoptet import SHOPTET as _SHOPTET
@@ -34,6 +35,7 @@ INSTALLED_APPS = [
     "modules.customers",
     "modules.inventory",
     "modules.shoptet",
+    "modules.drafts",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -117,6 +119,7 @@ MEDIA_ROOT = env.data_dir() / "files"  # downloads on their way in; nothing is s
 API = _API
 NOTIFICATIONS = _NOTIFICATIONS
 SHOPTET = _SHOPTET
+DRAFTS = _DRAFTS
 
 LOGGING = {
     "version": 1,

@@ -1,4 +1,4 @@
-"""What an API token looks like: `br_<prefix>_<secret>`; the prefix finds it, the secret proves it."""
+"""What a token looks like: `<mark>_<prefix>_<secret>`; the prefix finds it, the secret proves it."""
 
 import base64
 import binascii
@@ -8,7 +8,13 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Self
 
-MARK = "br"  # lets a scanner of leaked secrets know one of ours
+# They let a scanner of leaked secrets know one of ours.
+MARK = "br"
+"""How the token of a tenant's program begins."""
+REFRESH_MARK = "brr"
+"""How a person's refresh token begins."""
+ACCESS_MARK = "bra"
+"""How a person's access token begins; the rest of it is signed, not kept."""
 PREFIX_BYTES = 6
 SECRET_BYTES = 32
 
@@ -23,24 +29,25 @@ class TokenText:
 
     prefix: str
     secret: bytes = field(repr=False)
+    mark: str = MARK
 
     @classmethod
-    def new(cls) -> Self:
+    def new(cls, *, mark: str = MARK) -> Self:
         """Return a token that nobody has had before."""
-        return cls(secrets.token_hex(PREFIX_BYTES), secrets.token_bytes(SECRET_BYTES))
+        return cls(secrets.token_hex(PREFIX_BYTES), secrets.token_bytes(SECRET_BYTES), mark)
 
     @classmethod
-    def parse(cls, text: str) -> Self | None:
-        """Return the token that `text` spells, or None when it is none of ours."""
-        mark, _, rest = text.partition("_")
+    def parse(cls, text: str, *, mark: str = MARK) -> Self | None:
+        """Return the token that `text` spells, or None when it is none of ours or begins otherwise."""
+        found, _, rest = text.partition("_")
         prefix, _, secret = rest.partition("_")
         try:
             decoded = base64.b64decode(f"{secret}=", altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             return None
-        if mark != MARK or len(prefix) != 2 * PREFIX_BYTES or len(decoded) != SECRET_BYTES:
+        if found != mark or len(prefix) != 2 * PREFIX_BYTES or len(decoded) != SECRET_BYTES:
             return None
-        return cls(prefix, decoded)
+        return cls(prefix, decoded, mark)
 
     @property
     def digest(self) -> str:
@@ -53,4 +60,9 @@ class TokenText:
 
     def __str__(self) -> str:
         secret = base64.urlsafe_b64encode(self.secret).decode().rstrip("=")
-        return f"{MARK}_{self.prefix}_{secret}"
+        return f"{self.mark}_{self.prefix}_{secret}"
+
+
+def fingerprint(password_hash: str) -> str:
+    """Return what a login remembers of the password, to end with it: a hash of the salted, slow hash."""
+    return hashlib.sha256(password_hash.encode()).hexdigest()

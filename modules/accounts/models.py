@@ -9,6 +9,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from modules.kernel.tenancy import tenant_manager
+
 
 class Tenant(models.Model):
     """A customer of the product: an e-shop owner, an agency, a workshop. All domain data belongs to one."""
@@ -112,3 +114,112 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class Login(models.Model):
+    """A person's way in from one device: a family of refresh tokens, of which the newest alone is good."""
+
+    class Ending(models.TextChoices):
+        LOGOUT = "logout", _("Logged out")
+        REUSED = "reused", _("A used token came again")
+        OPERATOR = "operator", _("Ended by an operator")
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="logins", verbose_name=_("user"))
+    credential = models.CharField(
+        _("fingerprint"), max_length=64, help_text=_("Of the password; another one ends the login.")
+    )
+    agent = models.CharField(_("program"), max_length=200, blank=True, help_text=_("As it calls itself."))
+    opened_at = models.DateTimeField(_("opened"), db_index=True)
+    refreshed_at = models.DateTimeField(_("refreshed"))
+    expires_at = models.DateTimeField(_("expires"))
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    ending = models.CharField(_("why it ended"), max_length=10, choices=Ending, blank=True)
+
+    class Meta:
+        verbose_name = _("login")
+        verbose_name_plural = _("logins")
+
+    def __str__(self) -> str:
+        return f"{self.user} · {self.agent}"
+
+
+class RefreshToken(models.Model):
+    """One of a login's tokens; good for one exchange. Used, it is revoked. The secret itself is kept nowhere."""
+
+    login = models.ForeignKey(Login, models.CASCADE, related_name="tokens", verbose_name=_("login"))
+    prefix = models.CharField(_("prefix"), max_length=12, unique=True, help_text=_("How the token begins."))
+    digest = models.CharField(_("digest"), max_length=64, help_text=_("SHA-256 of the secret's 32 random bytes."))
+    created_at = models.DateTimeField(_("created"))
+    expires_at = models.DateTimeField(_("expires"), db_index=True)
+    revoked_at = models.DateTimeField(_("used or revoked"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("refresh token")
+        verbose_name_plural = _("refresh tokens")
+        indexes: ClassVar = [
+            models.Index(
+                fields=["revoked_at"],
+                condition=models.Q(revoked_at__isnull=False),
+                name="accounts_refresh_revoked",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+
+class ActivityEntry(models.Model):
+    """Something that somebody did. One of no tenant concerns the person alone, like a login."""
+
+    tenant = models.ForeignKey(
+        Tenant, models.CASCADE, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("tenant")
+    )
+    user = models.ForeignKey(
+        User, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False, verbose_name=_("user")
+    )
+    verb = models.CharField(_("action"), max_length=50)
+    target_type = models.CharField(_("kind of thing"), max_length=50, blank=True)
+    target_id = models.CharField(_("number of the thing"), max_length=64, blank=True)
+    details = models.JSONField(_("details"), default=dict)
+    at = models.DateTimeField(_("when"))
+
+    objects: ClassVar[models.Manager["ActivityEntry"]] = tenant_manager()
+
+    class Meta:
+        verbose_name = _("activity")
+        verbose_name_plural = _("activity log")
+        indexes: ClassVar = [
+            models.Index(fields=["at"], name="accounts_activity_at"),
+            models.Index(fields=["tenant", "-id"], name="accounts_activity_newest"),
+            models.Index(fields=["user", "-id"], name="accounts_activity_of"),
+        ]
+
+    def __str__(self) -> str:
+        return self.verb
+
+
+class CleanupReceipt(models.Model):
+    """What one run of a cleanup deleted by one rule. `run` is the job, or a number of the command's own."""
+
+    class Rule(models.TextChoices):
+        ACTIVITY = "activity", _("Activity of long ago")
+        EXPIRED = "expired", _("Expired refresh tokens")
+        REVOKED = "revoked", _("Refresh tokens revoked long ago")
+        LOGINS = "logins", _("Logins without a token")
+
+    run = models.UUIDField(_("run"))
+    rule = models.CharField(_("rule"), max_length=20, choices=Rule)
+    before = models.DateTimeField(_("older than"))
+    count = models.PositiveBigIntegerField(_("deleted"), default=0)
+    oldest_at = models.DateTimeField(_("oldest"), null=True, blank=True)
+    newest_at = models.DateTimeField(_("newest"), null=True, blank=True)
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("cleanup")
+        verbose_name_plural = _("cleanups")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["run", "rule"], name="accounts_cleanup_once")]
+
+    def __str__(self) -> str:
+        return f"{self.get_rule_display()} · {self.count}"

@@ -1,4 +1,4 @@
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from modules.catalog.domain import StoredVersion
@@ -10,6 +10,29 @@ def stored_versions(*, storefront_id: int, guids: Collection[str]) -> dict[str, 
     rows = Product.objects.filter(storefront_id=storefront_id, guid__in=guids)
     versions: Any = rows.values_list("guid", "changed_at", "fetched_at", "deleted_at")
     return {guid: StoredVersion(changed, fetched, bool(deleted)) for guid, changed, fetched, deleted in versions}
+
+
+def codes_of_products(*, product_ids: Collection[int]) -> list[str]:
+    """Return the codes that these products are sold under, deleted ones' too, ascending."""
+    found = Variant.objects.filter(product_id__in=product_ids)
+    return list(found.order_by("code").values_list("code", flat=True).distinct())
+
+
+def sold_codes(*, storefront_id: int, codes: Collection[str]) -> set[str]:
+    """Return those of `codes` under which a storefront sells a living product of its own."""
+    found = Variant.objects.filter(code__in=codes, product__storefront_id=storefront_id, product__deleted_at=None)
+    return set(found.values_list("code", flat=True))
+
+
+GUIDS_AT_ONCE = 1_000
+
+
+def living_guids(*, storefront_id: int) -> Iterator[str]:
+    """Yield the GUIDs of a storefront's products that are not deleted, ascending, a thousand a query."""
+    living, after = Product.objects.filter(storefront_id=storefront_id, deleted_at=None).order_by("guid"), ""
+    while guids := list(living.filter(guid__gt=after).values_list("guid", flat=True)[:GUIDS_AT_ONCE]):
+        after = guids[-1]
+        yield from guids
 
 
 def products_page(*, limit: int, variant: Mapping[str, str], **conditions: Any) -> list[Product]:

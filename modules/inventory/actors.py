@@ -13,6 +13,15 @@ def recalculate_variant_metrics(*, tenant_id: int, channel_id: int, codes: list[
     context.log(f"{written} of {len(codes)} changed")
 
 
+@actor(queue_name="default", max_retries=5, time_limit=5 * clock.MINUTE, atomic=True)
+def drop_variants(*, tenant_id: int, channel_id: int, storefront_id: int, codes: list[str]) -> None:
+    """Drop the stock of variants whose product was deleted."""
+    dropped = services.drop_variants(
+        tenant_id=tenant_id, channel_id=channel_id, storefront_id=storefront_id, codes=codes, now=clock.now()
+    )
+    context.log(f"{dropped} levels dropped")
+
+
 @actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
 def recalculate_metrics(*, chunk: int = CHUNK) -> None:
     """Send every tenant's recalculation."""

@@ -4,11 +4,13 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count, F, QuerySet, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import TruncWeek
 from django.utils.timezone import localtime
 
 from modules.accounts.models import Tenant
+from modules.catalog import selectors as catalog_selectors
+from modules.catalog.models import Storefront
 from modules.inventory.domain import SOLD_TYPES
 from modules.inventory.models import StockLevel, VariantMetrics
 from modules.orders.models import OrderItem, SalesChannel
@@ -35,6 +37,30 @@ def channels_called(shop: str) -> list[SalesChannel]:
 def codes_of_orders(*, tenant_id: int, order_ids: Collection[int]) -> list[str]:
     """Return the variants on these orders' lines, each once, ascending."""
     return list(_sold_lines(tenant_id).filter(order_id__in=order_ids).values_list("code", flat=True))
+
+
+def channels_of_storefront(*, storefront_id: int) -> dict[int, int]:
+    """Return the channels that sell a storefront's products, each with its own storefront: itself, or a target.
+
+    A channel and a storefront of one shop have its tenant, kind and name.
+    """
+    shown = Storefront.objects.filter(Q(id=storefront_id) | Q(master_id=storefront_id))
+    own = shown.filter(tenant_id=OuterRef("tenant_id"), kind=OuterRef("kind"), name=OuterRef("name")).values("id")
+    channels = SalesChannel.objects.annotate(own_storefront_id=Subquery(own[:1])).exclude(own_storefront_id=None)
+    return dict(channels.order_by("id").values_list("id", "own_storefront_id"))
+
+
+def known_codes(*, channel_ids: Collection[int], product_ids: Collection[int]) -> dict[int, list[str]]:
+    """Return, by channel, the codes of these products that it has in stock or has figures for, ascending."""
+    codes = catalog_selectors.codes_of_products(product_ids=product_ids)
+    stocked, counted = (
+        model.objects.filter(channel_id__in=channel_ids, code__in=codes).order_by().values_list("channel_id", "code")
+        for model in (StockLevel, VariantMetrics)
+    )
+    found: dict[int, list[str]] = {}
+    for channel_id, code in sorted(stocked.union(counted)):
+        found.setdefault(channel_id, []).append(code)
+    return found
 
 
 def channel_codes(*, tenant_id: int, channel_id: int) -> Iterator[str]:

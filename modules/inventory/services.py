@@ -11,10 +11,11 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from modules.catalog import selectors as catalog_selectors
 from modules.inventory import selectors
 from modules.inventory.domain import DEAD_DAYS, LEAD_DAYS, PACE_DAYS, SHORTEST_DAYS, SOLD_TYPES, LevelFacts
 from modules.inventory.events import metrics_recalculated
-from modules.inventory.models import VariantMetrics
+from modules.inventory.models import StockLevel, VariantMetrics
 from modules.jobs import services as job_services
 from modules.jobs.services import JobRequest
 from modules.orders import selectors as order_selectors
@@ -58,10 +59,21 @@ WITH sold AS MATERIALIZED (
     SELECT code, sum(amount - reserved) AS amount, min(first_seen_at) AS first_seen_at
     FROM inventory_stocklevel
     WHERE tenant_id = %(tenant_id)s AND channel_id = %(channel_id)s AND code = ANY(%(codes)s) GROUP BY code
+), named AS MATERIALIZED ( -- a channel's storefront has its tenant, kind and name
+    SELECT DISTINCT ON (variant.code) variant.code, variant.unit,
+        concat_ws(' ', NULLIF(product.name, ''), NULLIF(variant.name, '')) AS name
+    FROM catalog_variant variant
+    JOIN catalog_product product ON product.id = variant.product_id AND product.deleted_at IS NULL
+    JOIN orders_saleschannel channel ON channel.id = %(channel_id)s
+    JOIN catalog_storefront own ON (own.tenant_id, own.kind, own.name) = (channel.tenant_id, channel.kind, channel.name)
+        AND product.storefront_id IN (own.id, own.master_id)
+    WHERE variant.tenant_id = %(tenant_id)s AND variant.code = ANY(%(codes)s)
+    ORDER BY variant.code, (product.storefront_id = own.id) DESC, product.id
 ), paced AS (
     SELECT COALESCE(sold.code, stocked.code) AS code,
-        concat_ws(' ', NULLIF(newest.name, ''), NULLIF(newest.variant_name, '')) AS name,
-        COALESCE(newest.unit, '') AS unit,
+        COALESCE(NULLIF(named.name, ''),
+            concat_ws(' ', NULLIF(newest.name, ''), NULLIF(newest.variant_name, ''))) AS name,
+        COALESCE(NULLIF(named.unit, ''), newest.unit, '') AS unit,
         stocked.amount, stocked.first_seen_at, sold.first_sold_at, sold.last_sold_at,
         COALESCE(sold.sold_7, 0) AS sold_7, COALESCE(sold.sold_30, 0) AS sold_30, COALESCE(sold.sold_90, 0) AS sold_90,
         COALESCE(sold.sold_365, 0) AS sold_365, COALESCE(sold.revenue_90, 0) AS revenue_90,
@@ -69,6 +81,7 @@ WITH sold AS MATERIALIZED (
             extract(epoch FROM %(now)s - sold.first_sold_at) / 86400))::numeric, 4), 0) AS velocity
     FROM sold FULL JOIN stocked ON stocked.code = sold.code
     LEFT JOIN orders_orderitem newest ON newest.id = sold.newest_id
+    LEFT JOIN named ON named.code = COALESCE(sold.code, stocked.code)
 ), lasting AS (
     SELECT *, CASE WHEN velocity > 0 AND amount IS NOT NULL
         THEN LEAST(round(GREATEST(amount, 0) / velocity, 1), 99999) END AS days_left
@@ -208,6 +221,42 @@ def request_orders_variants(*, tenant_id: int, channel_id: int, order_ids: Colle
     return request_variants(tenant_id=tenant_id, channel_id=channel_id, codes=codes)
 
 
+def drop_variants(*, tenant_id: int, channel_id: int, storefront_id: int, codes: Collection[str], now: datetime) -> int:
+    """Drop the stock of those `codes` that a channel's storefront sells no more, and recalculate all of them.
+
+    Return how many levels went. One transaction; safe to repeat. What is sold again by now keeps its stock.
+    """
+    with transaction.atomic():
+        gone = set(codes) - catalog_selectors.sold_codes(storefront_id=storefront_id, codes=codes)
+        levels = StockLevel.objects.filter(tenant_id=tenant_id, channel_id=channel_id, code__in=gone)
+        dropped, _ = levels.delete()
+        recalculate_variant_metrics(tenant_id=tenant_id, channel_id=channel_id, codes=codes, now=now)
+    return dropped
+
+
+def request_products_variants(
+    *, tenant_id: int, storefront_id: int, product_ids: Collection[int], are_deleted: bool = False
+) -> list[UUID]:
+    """Send the variants of these products that are in stock or were sold, in whatever channel shows the products.
+
+    What is deleted in a storefront is dropped from the stock of its own channel; its targets are shops of their own.
+    """
+    channels = selectors.channels_of_storefront(storefront_id=storefront_id)
+    requests = [
+        _drop_request(tenant_id, channel_id, storefront_id, chunk)
+        if are_deleted and channels[channel_id] == storefront_id
+        else _recalculate_request(tenant_id, channel_id, chunk)
+        for channel_id, codes in selectors.known_codes(channel_ids=channels, product_ids=product_ids).items()
+        for chunk in chunked(codes, CHUNK)
+    ]
+    return job_services.enqueue_many(requests)
+
+
+def _drop_request(tenant_id: int, channel_id: int, storefront_id: int, codes: list[str]) -> JobRequest:
+    kwargs = {"tenant_id": tenant_id, "channel_id": channel_id, "storefront_id": storefront_id, "codes": codes}
+    return JobRequest(actor="inventory.drop_variants", kwargs=kwargs, tenant_id=tenant_id)
+
+
 def request_variants(*, tenant_id: int, channel_id: int, codes: Iterable[str]) -> list[UUID]:
     """Send the jobs that recalculate these variants; return their ids."""
     return job_services.enqueue_many(list(_requests(tenant_id, channel_id, codes, chunk=CHUNK)))
@@ -253,5 +302,9 @@ def chunked(codes: Iterable[str], size: int) -> Iterator[list[str]]:
 
 def _requests(tenant_id: int, channel_id: int, codes: Iterable[str], *, chunk: int) -> Iterator[JobRequest]:
     for chunk_codes in chunked(codes, chunk):
-        kwargs = {"tenant_id": tenant_id, "channel_id": channel_id, "codes": chunk_codes}
-        yield JobRequest(actor="inventory.recalculate_variant_metrics", kwargs=kwargs, tenant_id=tenant_id)
+        yield _recalculate_request(tenant_id, channel_id, chunk_codes)
+
+
+def _recalculate_request(tenant_id: int, channel_id: int, codes: list[str]) -> JobRequest:
+    kwargs = {"tenant_id": tenant_id, "channel_id": channel_id, "codes": codes}
+    return JobRequest(actor="inventory.recalculate_variant_metrics", kwargs=kwargs, tenant_id=tenant_id)

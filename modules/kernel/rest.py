@@ -55,6 +55,12 @@ class Camel(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
+class Body(BaseModel):
+    """What comes in: names in camelCase, nothing unknown, each value of its own type."""
+
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
+
+
 def refuse_unknown(request: HttpRequest, known: Iterable[str]) -> None:
     """Raise Problem for a filter that there is not: a misspelled one would list everything."""
     names = list(known)

@@ -156,6 +156,30 @@ def reconcile_orders(*, shop_id: int, trigger: str = "manual") -> None:
 
 
 @actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
+def reconcile_all_products() -> None:
+    """Send one job per active master shop."""
+    with all_tenants():
+        services.request_readings("reconcile_products", trigger="schedule", of_masters=True)
+
+
+@actor(
+    queue_name="import",
+    max_retries=5,
+    backoff=BACKOFF,
+    time_limit=30 * clock.MINUTE,
+    notify_shutdown=True,
+    unique_until="start",
+)
+def reconcile_products(*, shop_id: int, trigger: str = "manual") -> None:
+    """Compare a master shop's products with ours, and bring in what differs."""
+    try:
+        with _as_job_ending():
+            services.reconcile_products(shop_id=shop_id, **_runner(), trigger=trigger, most_details=DETAILS_PER_JOB)
+    except services.SyncPaused:
+        services.request_reading("reconcile_products", shop=selectors.get_shop(shop_id), trigger=trigger)
+
+
+@actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
 def fetch_all_stocks() -> None:
     """Send one job per active shop."""
     with all_tenants():

@@ -1,15 +1,16 @@
-"""The Shoptet API of one shop, read only but for webhooks: https://api.docs.shoptet.com (private token).
+"""The Shoptet API of one shop, read only but for webhooks: https://api.docs.shoptet.com.
 
 Every call has a timeout, a size limit and a typed error. The token is in no error and no log line.
 """
 
 import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Self
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, Self
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -23,6 +24,10 @@ CONNECT_TIMEOUT_SECONDS = 5.0
 READ_TIMEOUT_SECONDS = 20.0
 ANSWER_TIMEOUT_SECONDS = 60.0  # for the whole body: one that drips in never runs into the read timeout
 MAX_BODY_BYTES = 16 * 1024 * 1024
+TOKEN_TIMEOUT_SECONDS = 15.0  # all that a fetch of an access token takes: others wait for it
+MAX_TOKEN_BYTES = 64 * 1024
+TOKEN_LIVES_SECONDS = 1800  # as the vendor says; an answer may say less
+TOKENS_TAKEN_WAIT = timedelta(minutes=5)  # one of five that somebody else fetched ends within half an hour
 DOWNLOAD_TIMEOUT_SECONDS = 25 * 60.0
 DOWNLOAD_CHUNK_BYTES = 256 * 1024
 ORDERS_PER_PAGE = 50  # the maximum; 100 is refused
@@ -63,6 +68,14 @@ class InvalidToken(PermanentShoptetError):
     """The shop does not know the token, or no longer."""
 
 
+class TokenEnded(InvalidToken):
+    """The access token of an add-on has had its half hour, or was withdrawn."""
+
+
+class TokenUncertain(TemporaryShoptetError):
+    """The shop may have given an access token that did not reach us: it counts as one of the five."""
+
+
 class NoRights(PermanentShoptetError):
     """The token is known, but not allowed to do this."""
 
@@ -91,17 +104,37 @@ class Answer:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A token that an add-on may call with until `ends_at` (aware)."""
+
+    text: str = field(repr=False)
+    ends_at: datetime
+
+
+class AccessTokens(Protocol):
+    """Where a client of an add-on takes its tokens from; used by several threads."""
+
+    def token(self) -> str:
+        """Return one that is good for the next call. Raises ShoptetError."""
+
+    def renew(self, ended: str) -> str:
+        """Return another one than `ended`, which the shop refused. Raises ShoptetError."""
+
+
 class ShoptetClient:
     """Calls to one shop over at most two kept connections; close it, or use it as a context manager.
 
-    Safe to share between threads: once the shop asked one of them for a pause, no other calls it either.
+    `token` is a private API token, or where those of an add-on come from. Safe to share between threads: once the
+    shop asked one of them for a pause, no other calls it either.
     """
 
-    def __init__(self, *, base_url: str, token: str) -> None:
+    def __init__(self, *, base_url: str, token: str | AccessTokens) -> None:
         self._base_url = base_url.rstrip("/")
         self._pause: RateLimited | None = None
+        self._token = token
         self._http = httpx.Client(
-            headers={"Shoptet-Private-API-Token": token, "Content-Type": "application/json"},
+            headers={"Content-Type": "application/json"},
             timeout=httpx.Timeout(READ_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS),
             limits=httpx.Limits(max_connections=CONNECTIONS),
             follow_redirects=False,  # another address must not be given the token
@@ -227,10 +260,13 @@ class ShoptetClient:
         record = answer.data.get("order") if isinstance(answer.data, dict) else answer.data
         return Answer(record, answer.at)
 
-    def product_page(self, *, window: domain.Window, page: int) -> domain.Page:
-        """Return a page of at most 1,000 products whose last change lies in `window`; the order is undefined."""
-        query = {"changeTimeTo": domain.format_time(window.changed_to)}
-        if window.changed_from:
+    def product_page(self, *, window: domain.Window | None, page: int) -> domain.Page:
+        """Return a page of at most 1,000 products whose last change lies in `window`; the order is undefined.
+
+        None is every product, also one whose change has no time.
+        """
+        query = {"changeTimeTo": domain.format_time(window.changed_to)} if window else {}
+        if window and window.changed_from:
             query["changeTimeFrom"] = domain.format_time(window.changed_from)
         return self._page("/api/products", query, page=page, size=PRODUCTS_PER_PAGE, rows="products")[0]
 
@@ -311,18 +347,35 @@ class ShoptetClient:
         if self._pause:
             raise RateLimited(self._pause.retry_at)
         try:
-            with self._http.stream(method, self._base_url + path, params=query, json=content) as response:
-                body = _body(response)
+            return self._call_with_token(method, path, query, content)
+        except RateLimited as error:
+            self._pause = error
+            raise
+
+    def _call_with_token(self, method: str, path: str, query: Mapping[str, str], content: Any) -> Answer:
+        """Call with the private token, or an add-on's; one that has ended is replaced once."""
+        if isinstance(self._token, str):
+            return self._send(method, path, query, content, headers={"Shoptet-Private-API-Token": self._token})
+        access_token = self._token.token()
+        try:
+            return self._send(method, path, query, content, headers={"Shoptet-Access-Token": access_token})
+        except TokenEnded:
+            access_token = self._token.renew(access_token)
+        return self._send(method, path, query, content, headers={"Shoptet-Access-Token": access_token})
+
+    def _send(
+        self, method: str, path: str, query: Mapping[str, str], content: Any, *, headers: Mapping[str, str]
+    ) -> Answer:
+        url = self._base_url + path
+        try:
+            with self._http.stream(method, url, params=query, json=content, headers=headers) as response:
+                body = _body(response, max_bytes=MAX_BODY_BYTES, seconds=ANSWER_TIMEOUT_SECONDS)
         except httpx.TimeoutException:
             raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text names hosts and errors, never a header
             raise _Busy(_("The shop cannot be reached: %s") % (error or type(error).__name__)) from None
         _keep_pace(response)
-        try:
-            return Answer(_data(response, body), _shop_time(response))
-        except RateLimited as error:
-            self._pause = error
-            raise
+        return Answer(_data(response, body), _shop_time(response))
 
 
 class _Busy(TemporaryShoptetError):
@@ -337,12 +390,12 @@ def _unexpected_unless_readable() -> Iterator[None]:
         raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % error) from None
 
 
-def _body(response: httpx.Response) -> bytes:
-    deadline, size, chunks = time.monotonic() + ANSWER_TIMEOUT_SECONDS, 0, []
+def _body(response: httpx.Response, *, max_bytes: int, seconds: float) -> bytes:
+    deadline, size, chunks = time.monotonic() + seconds, 0, []
     for chunk in response.iter_bytes():
         size += len(chunk)
         chunks.append(chunk)
-        if size > MAX_BODY_BYTES:
+        if size > max_bytes:
             raise TemporaryShoptetError(_("The shop sent an answer that is too long."))
         if time.monotonic() > deadline:
             raise TemporaryShoptetError(_("The shop did not answer in time."))
@@ -401,7 +454,8 @@ def _refusal(response: httpx.Response, body: bytes) -> ShoptetError:
 
 def _final_refusal(status: int, body: bytes) -> PermanentShoptetError | None:
     if status == httpx.codes.UNAUTHORIZED:
-        return InvalidToken(_("The shop refuses the API token. Create a new one in Shoptet and enter it here."))
+        kind = TokenEnded if _error_code(body) == "expired-token" else InvalidToken
+        return kind(_("The shop refuses the API token. Create a new one in Shoptet and enter it here."))
     if status == httpx.codes.FORBIDDEN:
         return _forbidden_for(body) or NoRights(
             _("The API token may not read this. Give it the right in Shoptet's administration.")
@@ -420,12 +474,16 @@ def _first_error(body: bytes) -> str:
         return "HTTP 400"
 
 
+def _error_code(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["errors"][0]["errorCode"])
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        return ""
+
+
 def _forbidden_for(body: bytes) -> PermanentShoptetError | None:
     """Return why a call is forbidden when it is not for want of rights."""
-    try:
-        code = json.loads(body)["errors"][0]["errorCode"]
-    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
-        return None
+    code = _error_code(body)
     if code == "required-webhook-registration":
         return WebhookMissing(_("The shop makes no snapshots until it may tell us that one is ready."))
     if code == "missing-module":
@@ -433,6 +491,51 @@ def _forbidden_for(body: bytes) -> PermanentShoptetError | None:
     if code == "job-detail-try-counter-exceeded-limit":
         return LooksUsedUp(_("The shop did not finish its snapshot in time."))
     return None
+
+
+def fetch_access_token(*, url: str, oauth_token: str) -> AccessToken:
+    """Return a new access token of an add-on; the shop lets five be alive at a time.
+
+    Raises InvalidToken when the shop does not know the add-on any more, RateLimited when five are alive, and
+    TokenUncertain when one may have been made all the same. Source: the vendor's SDK, Authorization/OAuth.php.
+    """
+    timeout = httpx.Timeout(TOKEN_TIMEOUT_SECONDS, connect=CONNECT_TIMEOUT_SECONDS)
+    headers = {"Authorization": f"Bearer {oauth_token}"}
+    try:
+        with httpx.stream(
+            "GET", url, headers=headers, timeout=timeout, follow_redirects=False, trust_env=False
+        ) as response:
+            token_body = _body(response, max_bytes=MAX_TOKEN_BYTES, seconds=TOKEN_TIMEOUT_SECONDS)
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        raise TemporaryShoptetError(_("The shop cannot be reached: %s") % type(error).__name__) from None
+    except (httpx.HTTPError, httpx.InvalidURL, TemporaryShoptetError) as error:
+        raise TokenUncertain(_("The shop cannot be reached: %s") % type(error).__name__) from None
+    _check_token_answer(response.status_code, token_body)
+    return _read_access_token(token_body)
+
+
+def _check_token_answer(status: int, token_body: bytes) -> None:
+    if status == httpx.codes.UNAUTHORIZED:
+        raise InvalidToken(
+            _("The shop does not know the add-on's token. Install the add-on again and enter its token.")
+        )
+    if b"maximum_tokens_reached" in token_body:
+        raise RateLimited(clock.now() + TOKENS_TAKEN_WAIT)
+    if status == httpx.codes.NOT_FOUND:
+        raise PermanentShoptetError(_("There are no add-on tokens at the address given for them."))
+    if status != httpx.codes.OK:
+        raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % f"HTTP {status}")
+
+
+def _read_access_token(token_body: bytes) -> AccessToken:
+    try:
+        told = json.loads(token_body)
+        text, seconds = told["access_token"], float(told.get("expires_in") or TOKEN_LIVES_SECONDS)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        text, seconds = None, 0.0
+    if not domain.is_token(text) or not (math.isfinite(seconds) and seconds > 0):
+        raise TokenUncertain(_("The shop answered something unexpected (%s).") % "access_token")
+    return AccessToken(text, clock.now() + timedelta(seconds=min(seconds, TOKEN_LIVES_SECONDS)))
 
 
 def stream_result(url: str, *, may_be_plain: bool, max_bytes: int) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 import uuid
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Q
@@ -13,7 +14,7 @@ from modules.orders.models import SalesChannel
 
 
 class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is made at run time
-    """An e-shop on Shoptet, with the private token that its owner created for us."""
+    """An e-shop on Shoptet, with its private token, or with an add-on's permanent one (`oauth_url`)."""
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     channel = models.OneToOneField(
@@ -30,12 +31,14 @@ class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is
     name = models.CharField(_("name"), max_length=200)
     base_url = models.URLField(_("API address"), default="https://api.myshoptet.com")
     token_encrypted = models.TextField(_("API token, encrypted"), blank=True)
+    oauth_url = models.URLField(_("address of add-on tokens"), blank=True, default="", db_default="")
     eshop_id = models.BigIntegerField(_("number at Shoptet"), null=True, blank=True)
     timezone = models.CharField(_("time zone"), max_length=64, blank=True)
     described_at = models.DateTimeField(_("settings read"), null=True, blank=True)
     is_master = models.BooleanField(_("master shop"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     last_error = models.TextField(_("last error"), blank=True)
+    errors = models.JSONField(_("errors by what was read"), default=dict, db_default={}, blank=True)
     paused_until = models.DateTimeField(_("paused until"), null=True, blank=True)
     created_at = models.DateTimeField(_("added"), auto_now_add=True)
     public_id = models.UUIDField(_("public id"), default=uuid.uuid4, db_default=RandomUUID(), unique=True)
@@ -56,6 +59,25 @@ class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is
 
     def __str__(self) -> str:
         return self.name
+
+
+class AddonToken(models.Model):
+    """The access token of an add-on in a shop that all processes share, and when the last ones were fetched."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False, verbose_name=_("tenant"))
+    shop = models.OneToOneField(Shop, models.CASCADE, related_name="addon_token", verbose_name=_("shop"))
+    token_encrypted = models.TextField(_("access token, encrypted"), blank=True)
+    ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    fetched = ArrayField(models.DateTimeField(), verbose_name=_("times of fetching"), default=list, blank=True)
+
+    objects: ClassVar[models.Manager["AddonToken"]] = tenant_manager()
+
+    class Meta:
+        verbose_name = _("access token of an add-on")
+        verbose_name_plural = _("access tokens of add-ons")
+
+    def __str__(self) -> str:
+        return str(self.shop)
 
 
 class SyncCursor(models.Model):
@@ -95,6 +117,7 @@ class SnapshotExecution(models.Model):
         PRODUCTS_INCREMENTAL = "products-incremental", _("New and changed products")
         PRODUCTS_SNAPSHOT = "products-snapshot", _("All products")
         ORDERS_RECONCILIATION = "orders-reconciliation", _("Orders compared with the shop's")
+        PRODUCTS_RECONCILIATION = "products-reconciliation", _("Products compared with the shop's")
         ORDERS_STATUSES = "orders-statuses", _("Statuses of orders")
         CUSTOMERS_INCREMENTAL = "customers-incremental", _("New and changed customers")
         CUSTOMERS_SNAPSHOT = "customers-snapshot", _("All customers")
@@ -103,6 +126,7 @@ class SnapshotExecution(models.Model):
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", _("Schedule")
         MANUAL = "manual", _("By hand")
+        WEBHOOK = "webhook", _("Webhook")
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("Queued")
@@ -132,6 +156,7 @@ class SnapshotExecution(models.Model):
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
     warning = models.TextField(_("warning"), blank=True)
     error = models.TextField(_("error"), blank=True)
+    position = models.TextField(_("compared up to"), blank=True, default="", db_default="")  # of products alone: a GUID
 
     # Of snapshots alone: the shop's own job, how often it was looked at and asked for, the file, how far it is read.
     remote_job_id = models.TextField(_("job in the shop"), blank=True, default="", db_default="")

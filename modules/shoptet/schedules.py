@@ -30,6 +30,12 @@ SCHEDULES = [
         description="Compare all orders with the shop's: it remembers deletions for 30 days only.",
     ),
     Schedule(
+        "shoptet.reconcile_products",
+        actor="shoptet.reconcile_all_products",
+        cron="0 5 * * 0",
+        description="Compare all products of master shops with theirs: they remember deletions for 30 days only.",
+    ),
+    Schedule(
         "shoptet.fetch_stocks",
         actor="shoptet.fetch_all_stocks",
         cron="8-59/15 * * * *",

@@ -51,9 +51,9 @@ def retryable_codes(*, shop_id: int, kind: str, left_out: Collection[str]) -> Qu
     return named.exclude(code__in=left_out).values_list("code", flat=True)
 
 
-def has_whole_history(*, shop_id: int) -> bool:
-    """Return whether all of a shop's orders were read once, not only those since some time."""
-    kinds = [SnapshotExecution.Kind.ORDERS_INCREMENTAL, SnapshotExecution.Kind.ORDERS_SNAPSHOT]
+def has_whole_history(*, shop_id: int, what: str = "orders") -> bool:
+    """Return whether all of a shop's orders (or products) were read once, not only those since some time."""
+    kinds = [f"{what}-incremental", f"{what}-snapshot"]
     whole = SnapshotExecution.objects.filter(shop_id=shop_id, kind__in=kinds, window_from=None)
     return whole.filter(status=Status.COMPLETED).exists()
 
@@ -117,3 +117,10 @@ def waiting_webhooks(*, shop_id: int) -> QuerySet[WebhookEvent]:
     """Return the events of a shop that nobody handled yet, oldest first."""
     events: QuerySet[WebhookEvent] = WebhookEvent.objects.filter(shop_id=shop_id, handled_at=None)
     return events.order_by("id")
+
+
+def last_readings(*, shop_ids: Collection[int], since: datetime, is_complete: bool) -> list[SnapshotExecution]:
+    """Return the last reading of each shop and kind that began since then; of those that ended well, or of all."""
+    rows = SnapshotExecution.objects.filter(shop_id__in=shop_ids, started_at__gte=since)
+    rows = rows.filter(status=Status.COMPLETED) if is_complete else rows
+    return list(rows.order_by("shop_id", "kind", "-started_at").distinct("shop_id", "kind"))

@@ -52,7 +52,9 @@ def viewer(alice, login):
 def operator(alice, login):
     """The client of one of Alice's staff who may act on jobs, schedules and shops."""
     mails = ["notifications.change_emailmessage", "notifications.change_suppression"]
-    may = [*mails, "jobs.change_job", "jobs.change_jobschedule", "shoptet.change_shop", "shoptet.change_parkedrecord"]
+    diary = ["drafts.change_invitation", "drafts.change_syncitem"]
+    shops = ["shoptet.change_shop", "shoptet.change_parkedrecord", "shoptet.change_webhookevent"]
+    may = [*mails, *diary, *shops, "jobs.change_job", "jobs.change_jobschedule"]
     return login(make_staff("operator", tenants=[alice], permissions=["view_*", *may]))
 
 

@@ -1,14 +1,17 @@
 """Rows with boring defaults; a test states every value that it depends on."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Permission
 
-from modules.accounts.models import Membership, Tenant, User
+from modules.accounts import services as account_services
+from modules.accounts.models import ActivityEntry, Login, Membership, Tenant, User
 from modules.catalog import services as catalog_services
 from modules.catalog.models import Product
 from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
+from modules.drafts.models import Invitation, Project, Property, Record, ShareMember, SyncItem
 from modules.inventory.models import VariantMetrics
 from modules.jobs.domain import ENDED, State
 from modules.jobs.models import Attempt, Batch, Job, JobSchedule, Replay, ReplayedJob, ScheduleFiring, Worker
@@ -19,8 +22,9 @@ from modules.notifications.models import CleanupReceipt, EmailMessage, Notificat
 from modules.orders import services as order_services
 from modules.orders.models import Order
 from modules.shoptet import services as shoptet_services
-from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
+from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, WebhookEvent
 from tests.catalog.factories import product_facts
+from tests.drafts.factories import make_draft, make_invitation, make_property, make_sync_item
 from tests.orders.factories import order_facts
 
 
@@ -183,6 +187,13 @@ def make_parked(shop: Shop, code: str = "A9", **fields: Any) -> ParkedRecord:
         return ParkedRecord.objects.create(tenant_id=shop.tenant_id, shop=shop, code=code, **(boring | fields))
 
 
+def make_webhook(shop: Shop, instance: str = "A9", **fields: Any) -> WebhookEvent:
+    told = {"event": "order:update", "eventInstance": instance, "eventCreated": "2026-03-01T10:00:00+0100"}
+    boring = {"event": "order:update", "body": json.dumps(told), "received_at": clock.now(), "digest": instance}
+    with all_tenants():
+        return WebhookEvent.objects.create(tenant_id=shop.tenant_id, shop=shop, instance=instance, **(boring | fields))
+
+
 def make_member(tenant: Tenant, username: str) -> User:
     user = User.objects.create_user(username, f"{username}@example.com")
     Membership.objects.create(user=user, tenant=tenant)
@@ -194,6 +205,22 @@ def make_notice(tenant: Tenant, mark: str) -> Notification:
     return Notification.objects.create(
         tenant=tenant, user=user, type="draft_reminder", payload={"propertyName": mark}, created_at=clock.now()
     )
+
+
+def make_activity(tenant: Tenant, mark: str) -> ActivityEntry:
+    person = make_member(tenant, f"doer-{mark}")
+    deed = {"verb": "record.created", "target_type": "record", "target_id": "7", "details": {"name": mark}}
+    account_services.log_activity(**deed, at=clock.now(), tenant_id=tenant.pk, user_id=person.pk)
+    with all_tenants():
+        return ActivityEntry.objects.latest("id")
+
+
+def make_login(tenant: Tenant, username: str) -> Login:
+    person = make_member(tenant, username)
+    person.set_password(username)
+    person.save()
+    account_services.open_login(username=username, password=username, agent="program", now=clock.now())
+    return Login.objects.latest("id")
 
 
 def make_mail(tenant: Tenant, subject: str, **fields: Any) -> EmailMessage:
@@ -213,3 +240,47 @@ def make_receipt(**fields: Any) -> CleanupReceipt:
     now = clock.now()
     boring = {"run": uuid7(), "rule": "read", "before": now, "count": 5, "started_at": now, "finished_at": now}
     return CleanupReceipt.objects.create(**{**boring, **fields})
+
+
+def make_project(tenant: Tenant, mark: str) -> Project:
+    return make_place(tenant, mark, project=mark).project
+
+
+def make_place(tenant: Tenant, mark: str, *, project: str = "Family") -> Property:
+    with all_tenants():
+        owner = make_member(tenant, f"owner-{mark}")
+        return make_property(tenant, owner=owner, name=mark, project=project)
+
+
+def make_record(tenant: Tenant, mark: str, **fields: Any) -> Record:
+    with all_tenants():
+        place = make_place(tenant, mark)
+        return make_draft(place, place.project.owner, **{"title": mark, **fields})
+
+
+def make_offer(tenant: Tenant, mark: str, **fields: Any) -> Invitation:
+    with all_tenants():
+        place = make_place(tenant, mark)
+        return make_invitation(place, place.project.owner, **fields)
+
+
+def make_share(tenant: Tenant, mark: str) -> ShareMember:
+    with all_tenants():
+        offer = make_offer(tenant, mark, status="accepted", ended_at=clock.now())
+        return ShareMember.objects.create(
+            tenant=tenant,
+            user=make_member(tenant, f"guest-{mark}"),
+            target_type=offer.target_type,
+            target_id=offer.target_id,
+            role="reader",
+            invitation=offer,
+            created_at=clock.now(),
+        )
+
+
+def make_change(tenant: Tenant, mark: str, **fields: Any) -> SyncItem:
+    with all_tenants():
+        boring = {"last_error": mark, "status": "permanently_failed", "next_retry_at": None}
+        return make_sync_item(
+            tenant, make_member(tenant, f"offline-{mark}"), "add_comment", {"text": mark}, **{**boring, **fields}
+        )

@@ -7,17 +7,24 @@ from django.urls import reverse
 
 from tests.admin import factories
 
+DIARY = [
+    *("drafts_project", "drafts_property", "drafts_record", "drafts_invitation", "drafts_sharemember"),
+    "drafts_syncitem",
+]
 LISTS = [
     *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
     "jobs_replay",
-    *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "orders_order", "customers_customer"),
+    *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "shoptet_webhookevent"),
+    *("orders_order", "customers_customer"),
     *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
     *("notifications_emailmessage", "notifications_notification", "notifications_suppression"),
+    *("accounts_activityentry", "accounts_login"),
+    *DIARY,
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
     *("jobs_job", "jobs_failedjob", "jobs_batch", "jobs_replay"),
-    *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord"),
+    *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "shoptet_webhookevent"),
     *(
         "orders_order",
         "customers_customer",
@@ -28,16 +35,27 @@ OF_TENANTS = [
         "notifications_emailmessage",
         "notifications_notification",
         "notifications_suppression",
+        "accounts_activityentry",
+        "accounts_login",
     ),
+    *DIARY,
 ]
 
 
 SIMPLE = {
+    "accounts_activityentry": factories.make_activity,
+    "accounts_login": factories.make_login,
     "customers_customer": factories.make_customer,
     "inventory_variantmetrics": factories.make_variant,
     "notifications_emailmessage": factories.make_mail,
     "notifications_notification": factories.make_notice,
     "notifications_suppression": factories.make_suppression,
+    "drafts_project": factories.make_project,
+    "drafts_property": factories.make_place,
+    "drafts_record": factories.make_record,
+    "drafts_invitation": factories.make_offer,
+    "drafts_sharemember": factories.make_share,
+    "drafts_syncitem": factories.make_change,
 }
 """What makes a row of a tenant with a mark and needs nothing else."""
 
@@ -84,6 +102,7 @@ def make_row(name, tenant, mark):
         "shoptet_shop": lambda: shop,
         "shoptet_snapshotexecution": lambda: factories.make_execution(shop),
         "shoptet_parkedrecord": lambda: factories.make_parked(shop),
+        "shoptet_webhookevent": lambda: factories.make_webhook(shop),
         "orders_order": lambda: factories.make_order(shop, full_name=mark),
     }
     return made[name]()

@@ -6,11 +6,13 @@ from django.test.utils import CaptureQueriesContext
 
 from modules.kernel import clock
 from tests.admin.factories import (
+    make_activity,
     make_batch,
     make_customer,
     make_execution,
     make_firing,
     make_job,
+    make_login,
     make_mail,
     make_member,
     make_notice,
@@ -25,7 +27,7 @@ from tests.admin.factories import (
     make_variant,
     make_worker,
 )
-from tests.admin.pages import LISTS, listing
+from tests.admin.pages import DIARY, LISTS, listing, make_any
 
 MOST = 14  # questions of any list, session and user included
 
@@ -45,7 +47,8 @@ def make_nth(name, number):
         return make_replay(*members, tenant_ids=[tenant.pk])
     if name == "jobs_worker":
         return make_job("running", worker_id=make_worker(hostname=f"box{number}").pk)
-    if name.startswith(("notifications", "accounts")):
+    if name.startswith(("notifications", "accounts", "drafts")):
+        [make_any(each, tenant, f"{each}{number}") for each in DIARY]
         return make_messages(tenant, f"m{number}"), make_staff(f"user{number}", tenants=[tenant], permissions=[])
     make_variant(tenant, code=f"P{number}")
     shop = make_shop(tenant, f"shop{number}")
@@ -56,7 +59,12 @@ def make_nth(name, number):
 
 def make_messages(tenant, mark):
     make_suppression(tenant, mark, lifted_at=clock.now(), lifted_by=make_member(tenant, mark))
-    return make_mail(tenant, mark), make_notice(tenant, mark)
+    return (
+        make_mail(tenant, mark),
+        make_notice(tenant, mark),
+        make_activity(tenant, mark),
+        make_login(tenant, f"in-{mark}"),
+    )
 
 
 @pytest.mark.parametrize("name", LISTS)

@@ -113,6 +113,26 @@ def test_the_stored_token_does_not_follow_to_another_address(root, alice):
     assert stored().base_url == "https://api.example.com"
 
 
+def test_a_shop_is_connected_as_an_add_on_and_back(root, alice):
+    shop, address = make_shop(alice), "https://partner.example.com/action/ApiOAuthServer/getAccessToken"
+
+    root.post(detail("shoptet_shop", shop), form(token="permanent", oauth_url=address))
+    assert (stored().oauth_url, decrypt(stored().token_encrypted)) == (address, "permanent")
+
+    root.post(detail("shoptet_shop", shop), form(token="private"))
+    assert (stored().oauth_url, decrypt(stored().token_encrypted)) == ("", "private")
+
+
+@pytest.mark.parametrize("address", ["https://evil.example/token", "http://partner.example.com/token"])
+def test_the_permanent_token_does_not_follow_to_another_address(root, alice, address):
+    shop = make_shop(alice)
+
+    response = root.post(detail("shoptet_shop", shop), form(oauth_url=address))
+
+    assert list(errors(response)) == ["token"]
+    assert stored().oauth_url == ""
+
+
 def test_tenant_and_name_of_a_shop_stay(root, alice, bob):
     shop = make_shop(alice, "mine")
 
@@ -158,6 +178,20 @@ def test_sync_now_sends_the_shops_job_once(operator, alice):
     assert told(answers[0]) == ["The orders of modry-ptak.cz are being read; follow the job."]
 
 
+def test_products_of_a_master_are_imported_by_a_click(operator, alice):
+    shop = make_shop(alice, "modry-ptak.cz")
+    assert "Import products now" not in words(operator.get(detail("shoptet_shop", shop)))
+    with all_tenants():
+        Shop.objects.update(is_master=True)
+    assert "Import products now" in words(operator.get(detail("shoptet_shop", shop)))
+
+    answers = [operator.post(press("shoptet_shop", shop, "sync_products"), follow=True) for _ in range(2)]
+
+    job = Job.objects.get()
+    assert (job.actor, job.arguments["shop_id"], job.tenant_id) == ("shoptet.import_master_products", shop.pk, alice.pk)
+    assert told(answers[0]) == ["The products of modry-ptak.cz are being read; follow the job."]
+
+
 @pytest.mark.parametrize(
     ("kind", "actor"), [("order", "shoptet.fetch_new_orders"), ("product", "shoptet.import_master_products")]
 )
@@ -171,7 +205,7 @@ def test_a_record_set_aside_is_tried_again(operator, alice, kind, actor):
     assert (job.actor, job.arguments["shop_id"]) == (actor, shop.pk)
 
 
-@pytest.mark.parametrize("button", ["sync_orders", "test_connection"])
+@pytest.mark.parametrize("button", ["sync_orders", "sync_products", "test_connection"])
 def test_a_viewer_presses_no_button_of_a_shop(viewer, alice, button):
     shop = make_shop(alice)
 

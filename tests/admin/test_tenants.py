@@ -44,8 +44,10 @@ def test_the_history_of_a_foreign_row_is_not_found(viewer, bob, name):
         *[("jobs_failedjob", "replay"), ("jobs_failedjob", "discard")],
         *[("jobs_replay", "pause"), ("jobs_replay", "resume"), ("jobs_replay", "cancel")],
         *[("shoptet_shop", "sync_orders"), ("shoptet_shop", "test_connection"), ("shoptet_parkedrecord", "retry")],
+        ("shoptet_webhookevent", "again"),
         *[("notifications_emailmessage", "send_again"), ("notifications_emailmessage", "confirm_sent")],
         *[("notifications_suppression", "lift"), ("notifications_suppression", "restore")],
+        *[("drafts_invitation", "revoke"), ("drafts_syncitem", "try_again")],
     ],
 )
 def test_a_button_of_a_foreign_row_is_not_found_and_does_nothing(operator, bob, name, button):

@@ -16,7 +16,7 @@ from tests.admin.factories import (
     make_shop,
     make_variant,
 )
-from tests.api.operations import OPERATIONS, WITH_ID, WITHOUT_ID
+from tests.api.operations import OF_PEOPLE, OPERATIONS, WITH_ID, WITHOUT_ID
 from tests.api.within import within
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -71,6 +71,12 @@ def everything():
 
 
 def test_the_file_names_all_operations():
+    assert {str(operation) for operation in OF_PEOPLE} == {
+        "POST /auth/login",
+        "POST /auth/refresh",
+        "POST /auth/logout",
+        "GET /auth/me",
+    }
     assert len(OPERATIONS) == 37
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",

@@ -32,7 +32,8 @@ _TEXT = """
     /api/v1/jobs/schedule /queues/metrics?type= /health/check /retry DELETE deadLetterQueue orders.fetch_new
     customers.recalculate_metrics customers.backfill_from_orders FetchNewOrdersJob
     DispatchCustomerMetricsRecalculationJob DispatchCustomersBackfillFromOrdersJob RecalculateCustomerMetricsJob
-    BackfillOrdersChunkJob AttachOrderCustomerJob
+    BackfillOrdersChunkJob AttachOrderCustomerJob DraftCleanup DraftReminder InvitationExpiration SyncRetry
+    DeleteAfterDays WarningDaysBeforeDelete
 """
 NAMES = [*_TEXT.split(), "3 times in a row", "over 1000 items", "over 10 minutes"]
 

@@ -48,6 +48,19 @@ def test_add_shop_reads_the_token_from_a_file(db, tmp_path):
         assert decrypt(Shop.objects.get().token_encrypted) == "1-p-2-file"
 
 
+def test_add_shop_connects_as_an_add_on(simulated, monkeypatch):
+    monkeypatch.setenv("SHOPTET_TOKEN", simulated.options.oauth_token)
+    said(
+        *("shoptet_add_shop", "--tenant", "T", "--name", "S", "--url", simulated.url),
+        *("--oauth-url", simulated.oauth_url),
+    )
+
+    with all_tenants():
+        shop = Shop.objects.get()
+    assert said("shoptet_test", shop=shop.pk).startswith("Connected to ")
+    assert simulated.requests()[-1].token.startswith("222651-a-1")
+
+
 def test_add_shop_without_a_token_says_where_to_put_it(db, monkeypatch):
     monkeypatch.delenv("SHOPTET_TOKEN", raising=False)
 

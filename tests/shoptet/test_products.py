@@ -372,3 +372,47 @@ def test_a_page_that_is_gone_by_the_time_it_is_asked_for_is_no_error(simulated, 
 
     assert (fault.struck, entry.status, entry.created) == (1, "completed", 45)
     assert_copied(simulated)
+
+
+def test_an_error_of_orders_stays_while_products_come_and_go(simulated, shop, sync):
+    fill(simulated, 1)
+    orders = simulated.inject(FaultKind.WITHOUT_RIGHTS, path="/api/orders*", times=None)
+    with pytest.raises(clients.NoRights):
+        services.fetch_new_orders(shop_id=shop.pk, holder="t", report=lambda *_: None)
+    shop.refresh_from_db()
+    told = shop.last_error
+    assert told.startswith("The API token may not read this.")
+
+    sync()
+
+    shop.refresh_from_db()
+    assert shop.last_error == told
+    simulated.clear_faults()
+    simulated.inject(FaultKind.TOO_BIG, path="/api/products", size=17_000_000, times=None)
+    with pytest.raises(clients.TemporaryShoptetError):
+        sync()
+    shop.refresh_from_db()
+    assert (orders.struck, shop.last_error) == (1, f"{told} The shop sent an answer that is too long.")
+
+    services.fetch_new_orders(shop_id=shop.pk, holder="t", report=lambda *_: None)
+
+    shop.refresh_from_db()
+    assert (shop.last_error, shop.errors) == (
+        "The shop sent an answer that is too long.",
+        {"products": "The shop sent an answer that is too long."},
+    )
+    simulated.clear_faults()
+    sync()
+    shop.refresh_from_db()
+    assert (shop.last_error, shop.errors) == ("", {})
+
+
+def test_the_same_trouble_of_both_is_told_once(simulated, shop, sync):
+    simulated.inject(FaultKind.EXPIRED_TOKEN, times=None)
+    for read in (sync, lambda: services.fetch_new_orders(shop_id=shop.pk, holder="t", report=lambda *_: None)):
+        with pytest.raises(clients.InvalidToken):
+            read()
+
+    shop.refresh_from_db()
+    assert shop.last_error == "The shop refuses the API token. Create a new one in Shoptet and enter it here."
+    assert set(shop.errors) == {"orders", "products"}

@@ -10,6 +10,8 @@ from datetime import timedelta
 import pytest
 
 from modules.accounts.models import Tenant
+from modules.catalog.models import Product
+from modules.inventory.models import StockLevel
 from modules.jobs.models import Job
 from modules.kernel import clock
 from modules.kernel.secrets import encrypt
@@ -18,6 +20,7 @@ from modules.orders.models import Order
 from modules.shoptet import clients, domain, services
 from modules.shoptet.models import Shop, SnapshotExecution, WebhookEvent
 from tests.simulators.shoptet import FaultKind
+from tests.simulators.shoptet.answers import ApiError
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 KEY = "61d1175f54c47dd67df14c17002a17b2"
@@ -196,7 +199,9 @@ def test_registering_again_changes_neither_addresses_nor_key(told, simulated):
         services.register_webhooks(shop=told, client=connected)
 
     assert (simulated.api.webhooks.key, simulated.api.webhooks.rows()) == (key, rows)
-    assert sorted(row["event"] for row in rows) == ["job:finished", "order:create", "order:delete", "order:update"]
+    assert sorted(row["event"] for row in rows) == [
+        *("job:finished", "order:create", "order:delete", "order:update", "stock:movement"),
+    ]
 
 
 def test_orders_are_created_changed_and_deleted_as_told(told, simulated, drain):
@@ -306,6 +311,161 @@ def test_more_than_fifty_events_are_a_chain_of_jobs(told, simulated, drain):
     drain()
 
     assert (Order.objects.count(), WebhookEvent.objects.filter(handled_at=None).count()) == (60, 0)
+
+
+@pytest.fixture
+def master(shop, simulated):
+    """A master shop that tells us of its events."""
+    Shop.objects.update(is_master=True)
+    shop.refresh_from_db()
+    with services.connect(shop) as connected:
+        services.register_webhooks(shop=shop, client=connected)
+    simulated.reset_log = len(simulated.requests())
+    return shop
+
+
+def test_a_master_tells_of_its_products_too(master, simulated):
+    events = {row["event"] for row in simulated.api.webhooks.rows()}
+
+    assert {"product:create", "product:update", "product:delete", "stock:movement", "order:create"} < events
+
+
+def test_a_shop_that_was_registered_before_gets_what_is_new(told, simulated):
+    Shop.objects.update(is_master=True)
+    told.refresh_from_db()
+
+    with services.connect(told) as connected:
+        services.register_webhooks(shop=told, client=connected)
+
+    assert len([row for row in simulated.api.webhooks.rows() if row["event"].startswith("product:")]) == 3
+
+
+def test_a_shop_that_tells_nothing_of_products_still_tells_of_orders(shop, simulated, monkeypatch, caplog):
+    Shop.objects.update(is_master=True)
+    shop.refresh_from_db()
+    add = simulated.api.webhooks.register
+
+    def refuse_beta(wanted):
+        if any(row["event"].startswith("product:") for row in wanted):
+            raise ApiError(400, "invalid-parameter", "Unknown event.")
+        return add(wanted)
+
+    monkeypatch.setattr(simulated.api.webhooks, "register", refuse_beta)
+
+    with services.connect(shop) as connected:
+        services.register_webhooks(shop=shop, client=connected)
+
+    assert len(simulated.api.webhooks.rows()) == 5
+    assert "product:create" in caplog.text
+
+
+def test_products_are_created_changed_and_deleted_as_told(master, simulated, drain):
+    kept, gone = (simulated.products.create({"name": "Old"}) for _ in range(2))
+    simulated.deliver_webhooks()
+    drain()
+    assert set(Product.objects.values_list("guid", flat=True)) == {kept, gone}
+    simulated.advance(60)
+    simulated.products.edit(kept, {"name": "New"})
+    simulated.products.delete(gone)
+
+    simulated.deliver_webhooks()
+    drain()
+
+    assert Product.objects.get(deleted_at=None).name == "New"
+    assert Product.objects.get(guid=gone).deleted_at is not None
+    assert not WebhookEvent.objects.filter(handled_at=None).exists()
+
+
+def test_a_forged_delete_of_a_product_deletes_nothing(master, simulated, drain):
+    guid = simulated.products.create()
+    simulated.advance(60)
+    simulated.deliver_webhooks()
+    drain()
+    simulated.api.webhooks.announce("product:delete", guid)
+
+    simulated.deliver_webhooks()
+    drain()
+
+    assert Product.objects.get().deleted_at is None
+
+
+def test_replayed_and_reordered_product_events_leave_the_present_state(master, simulated, drain):
+    guid = simulated.products.create({"name": "1"})
+    for name in ("2", "3"):
+        simulated.advance(60)
+        simulated.products.edit(guid, {"name": name})
+    simulated.advance(60)
+    events = list(simulated.api.webhooks.outbox)
+    simulated.api.webhooks.outbox.clear()
+    for delivery in [*reversed(events), *events]:
+        simulated.api.webhooks.outbox.append(delivery)
+        simulated.deliver_webhooks()
+        drain()
+
+    assert (Product.objects.get().name, WebhookEvent.objects.count()) == ("3", 3)
+
+
+def test_a_product_told_of_a_thousand_times_is_fetched_once(master, simulated, drain):
+    guid = simulated.products.create()
+    delivery = simulated.deliver_webhooks()[0]
+    signature = simulated.api.webhooks.sign(delivery.body)
+    for _ in range(999):
+        services.receive_webhook(
+            public_id=master.public_id, body=delivery.body, signature=signature, received_at=clock.now()
+        )
+    drain()
+
+    assert WebhookEvent.objects.get().deliveries == 1000
+    assert [call.path for call in simulated.requests()[simulated.reset_log :]] == [f"/api/products/{guid}"]
+
+
+def test_products_of_a_shop_that_is_no_master_are_not_asked_for(told, simulated, drain):
+    simulated.api.webhooks.register([{"event": "product:create", "url": services.webhook_url(told)}])
+    simulated.products.create()
+
+    simulated.deliver_webhooks()
+    drain()
+
+    assert (Product.objects.count(), len(simulated.requests())) == (0, simulated.reset_log)
+    assert WebhookEvent.objects.get().handled_at is not None
+
+
+def test_product_events_wait_while_the_shop_is_down(master, simulated, drain):
+    simulated.products.create()
+    simulated.deliver_webhooks()
+    simulated.inject(FaultKind.SERVER_ERROR, path="/api/products/*", times=3)
+
+    drain()
+
+    assert (WebhookEvent.objects.filter(handled_at=None).count(), Product.objects.count()) == (1, 0)
+
+
+def test_movements_of_stock_are_read_once_however_many_are_told(told, simulated, drain):
+    for _ in range(60):
+        simulated.shop.stocks.move("P1", "1")
+        simulated.advance(1)
+    simulated.deliver_webhooks()
+
+    drain()
+
+    job = Job.objects.get(actor="shoptet.fetch_stocks")
+    assert (job.state, job.arguments["trigger"]) == ("scheduled", "webhook")
+    assert not WebhookEvent.objects.filter(handled_at=None).exists()
+    services.fetch_stocks(shop_id=told.pk, holder="t", report=lambda *_: None)
+    assert StockLevel.objects.get().amount == 60
+
+
+def test_an_event_is_handled_again(told, simulated, drain):
+    code = simulated.create_order()
+    simulated.deliver_webhooks()
+    drain()
+    Order.objects.all().delete()
+
+    services.handle_again(event=WebhookEvent.objects.get())
+    drain()
+
+    assert Order.objects.get().code == code
+    assert WebhookEvent.objects.get().handled_at is not None
 
 
 def test_a_finished_job_is_fetched_at_once(shop, simulated, drain):

@@ -1,5 +1,7 @@
 """The operators' screens of the platform."""
 
+from modules.jobs.admin._alerts import AlertAdmin, AlertRuleAdmin
+from modules.jobs.admin._audit import AuditAdmin
 from modules.jobs.admin._batches import BatchAdmin
 from modules.jobs.admin._failed import FailedJobAdmin
 from modules.jobs.admin._home import home
@@ -9,6 +11,9 @@ from modules.jobs.admin._schedules import JobScheduleAdmin, ScheduleFiringAdmin
 from modules.jobs.admin._workers import WorkerAdmin
 
 __all__ = [
+    "AlertAdmin",
+    "AlertRuleAdmin",
+    "AuditAdmin",
     "BatchAdmin",
     "FailedJobAdmin",
     "JobAdmin",

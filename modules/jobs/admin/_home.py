@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from modules.jobs.admin._states import LOOKS
 from modules.jobs.domain import DEAD_LETTERS, State
 from modules.jobs.models import Job, JobSchedule, Worker
-from modules.jobs.selectors import QueueFigures, RunsOfMinute, queue_figures, runs_by_minute
+from modules.jobs.selectors import QueueFigures, RunsOfMinute, open_alerts, queue_figures, runs_by_minute
 from modules.kernel import clock
 from modules.kernel.console import (
     Bar,
@@ -47,7 +47,12 @@ def home(request: HttpRequest) -> dict[str, Any]:
         "wide": True,
     }
     return {
-        "cards": [*_job_cards(queues, now), *_schedule_cards(request), *_worker_cards(request, now)],
+        "cards": [
+            *_job_cards(queues, now),
+            *_alert_cards(request),
+            *_schedule_cards(request),
+            *_worker_cards(request, now),
+        ],
         "charts": [
             *_pace(now),
             {"title": _("Jobs of the last 24 hours"), "rows": _by_state(now), "empty": _("No job was sent.")},
@@ -79,6 +84,14 @@ def _job_cards(queues: list[QueueFigures], now: datetime) -> list[Card]:
         Card(_("Waiting"), counts[State.QUEUED], "hourglass_empty", "violet", _list(state=State.QUEUED), waiting),
         Card(_("Failed in 24 h"), failures, "error", "red" if failures else "green", failed_url, note),
     ]
+
+
+def _alert_cards(request: HttpRequest) -> list[Card]:
+    if not request.user.has_perm("jobs.view_alert") or visible_tenant_ids() is not None:
+        return []
+    url, count = f"{reverse('admin:jobs_alert_changelist')}?state=open", open_alerts().count()
+    icon, tone = ("notifications_active", "red") if count else ("notifications", "green")
+    return [Card(_("Alerts"), count, icon, tone, url, "" if count else _("nothing is wrong"))]
 
 
 def _schedule_cards(request: HttpRequest) -> list[Card]:
@@ -118,7 +131,7 @@ def _pace(now: datetime) -> list[dict[str, Any]]:
         return []
     minutes = runs_by_minute(now=now)
     total, failed = sum(row.runs for row in minutes), sum(row.failed for row in minutes)
-    label = _("%(runs)d runs in the last hour, %(failed)d of them failed") % {"runs": total, "failed": failed}
+    label = _("in the last hour: %(runs)d, failed: %(failed)d") % {"runs": total, "failed": failed}
     columns = [_column(row) for row in minutes]
     top = str(max(row.runs for row in minutes) or "")
     drawing = column_chart(columns, label=label, top=top) if total else ""
@@ -129,9 +142,12 @@ def _pace(now: datetime) -> list[dict[str, Any]]:
 
 def _column(row: RunsOfMinute) -> Column:
     at = timezone.localtime(row.minute_at)
-    text = _("%(time)s: %(runs)d runs, %(failed)d failed")
-    words = text % {"time": f"{at:%H:%M}", "runs": row.runs, "failed": row.failed}
-    return Column(f"{at:%H:%M}", row.runs, words, bad=row.failed)
+    text = _("%(time)s: runs %(runs)d, failed %(failed)d") % {
+        "time": f"{at:%H:%M}",
+        "runs": row.runs,
+        "failed": row.failed,
+    }
+    return Column(f"{at:%H:%M}", row.runs, text, bad=row.failed)
 
 
 def _by_cause(now: datetime) -> list[Bar]:

@@ -61,6 +61,7 @@ from modules.jobs.domain.schedules import (
 from modules.jobs.domain.signals import (
     DURATION_BUCKETS,
     FAILURES,
+    LIMITS,
     PLATFORM_RULES,
     AlertKind,
     Channel,
@@ -80,6 +81,7 @@ __all__ = [
     "ENDED",
     "FAIL",
     "FAILURES",
+    "LIMITS",
     "MOST_IN_FLIGHT",
     "MOVES",
     "PLATFORM_RULES",

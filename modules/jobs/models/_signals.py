@@ -119,8 +119,8 @@ class AlertRule(models.Model):
 
     @property
     def effective_params(self) -> dict[str, object]:
-        """Return the limits that count: the operator's, else the code's."""
-        return dict(self.default_params if self.params is None else self.params)
+        """Return the limits that count: each the operator's, else the code's."""
+        return {**self.default_params, **(self.params or {})}
 
     @property
     def effective_channels(self) -> list[str]:

@@ -1,6 +1,14 @@
 """Every change to the ledger: send, run, dispatch, schedule, control. Other modules call these and no table."""
 
-from modules.jobs.services._alerts import evaluate_alerts, monitor_queues, notify, set_webhook, sync_alert_rules
+from modules.jobs.services._alerts import (
+    change_rule,
+    evaluate_alerts,
+    monitor_queues,
+    notify,
+    rule_findings,
+    set_webhook,
+    sync_alert_rules,
+)
 from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
 from modules.jobs.services._batches import OpenBatch, batch, cancel_batch, prune_batches, settle_batches
 from modules.jobs.services._bells import QUARANTINE
@@ -52,7 +60,7 @@ from modules.jobs.services._schedules import (
     sync_schedules,
     timetable_problems,
 )
-from modules.jobs.services._texts import due_note
+from modules.jobs.services._texts import due_note, say_alert, say_finding
 from modules.jobs.services._watch import keep_watch
 from modules.jobs.services._why import Reason, why
 from modules.jobs.services._workers import (
@@ -92,6 +100,7 @@ __all__ = [
     "cancel_replay",
     "chain",
     "change_arguments",
+    "change_rule",
     "change_schedule",
     "claim",
     "claim_many",
@@ -139,8 +148,11 @@ __all__ = [
     "resume_replay",
     "retire_worker",
     "retry",
+    "rule_findings",
     "run_schedule_now",
     "save_checkpoint",
+    "say_alert",
+    "say_finding",
     "schedule_problems",
     "set_limit",
     "set_webhook",

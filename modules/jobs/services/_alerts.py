@@ -49,6 +49,30 @@ def set_webhook(*, key: str, url: str) -> None:
     AlertRule.objects.filter(pk=AlertRule.objects.get(key=key).pk).update(webhook_secret=encrypt(url) if url else "")
 
 
+def change_rule(
+    key: str, *, params: dict[str, Any] | None, channels: list[str] | None, is_enabled: bool | None
+) -> None:
+    """Keep an operator's changes, None where the code's default counts; the next evaluation follows them.
+
+    Raises InvalidRule, AlertRule.DoesNotExist.
+    """
+    with transaction.atomic():
+        rule = AlertRule.objects.select_for_update().get(key=key)
+        rule_params(rule.kind, {**rule.default_params, **(params or {})})
+        rule.params, rule.channels, rule.is_enabled = params, channels, is_enabled
+        rule.save(update_fields=["params", "channels", "is_enabled"])
+
+
+def rule_findings(rule: AlertRule, *, now: datetime) -> Findings:
+    """Return what a rule finds now, by its saved limits, whether it is on or off; changes nothing."""
+    if rule.kind == AlertKind.QUEUE_MONITOR:
+        return {}
+    try:
+        return _find(rule, rule_params(rule.kind, rule.effective_params), _Look(now))
+    except InvalidRule:
+        return {}
+
+
 def evaluate_alerts(*, now: datetime) -> int:
     """Open what is wrong, close what is over, and return how many incidents changed.
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, override, pgettext
 
 from modules.jobs.domain import AlertKind, Due
-from modules.jobs.models import Alert
+from modules.jobs.models import Alert, AlertRule
 
 OPENED, CLOSED = "opened", "closed"
 
@@ -33,8 +33,18 @@ def alert_lines(alert: Alert, *, event: str = OPENED) -> tuple[str, str]:
         return _lines(alert, event=event)
 
 
+def say_alert(alert: Alert) -> str:
+    """Return what is wrong, in the reader's language."""
+    return say_finding(alert.rule, alert.subject, alert.last_value)
+
+
+def say_finding(rule: AlertRule, subject: str, value: float) -> str:
+    """Return what a rule has found, in the reader's language."""
+    return _(_TEXTS[AlertKind(rule.kind)]) % {"subject": subject, "value": value}
+
+
 def _lines(alert: Alert, *, event: str) -> tuple[str, str]:
-    what = _(_TEXTS[AlertKind(alert.rule.kind)]) % {"subject": alert.subject, "value": alert.last_value}
+    what = say_alert(alert)
     title = _("Over: %(what)s") % {"what": what} if event == CLOSED else what
     since = _("Since %(when)s.") % {"when": f"{alert.opened_at:%Y-%m-%d %H:%M} UTC"}
     until = _("Over at %(when)s.") % {"when": f"{alert.closed_at:%Y-%m-%d %H:%M} UTC"} if alert.closed_at else ""

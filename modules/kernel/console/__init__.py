@@ -26,6 +26,7 @@ from modules.kernel.console._facts import add_fact
 from modules.kernel.console._fields import LongSelectWidget
 from modules.kernel.console._figures import Bar, Card, bars
 from modules.kernel.console._paging import COUNT_CAP, CappedPaginator
+from modules.kernel.console._receipts import ReceiptAdmin
 from modules.kernel.console._tenants import name_tenants, of_visible_tenants, tenant_names, visible_tenant_ids
 from modules.kernel.console._theme import (
     BaseModelForm,
@@ -57,6 +58,7 @@ __all__ = [
     "PasswordWidget",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
+    "ReceiptAdmin",
     "SelectWidget",
     "Step",
     "StockUserAdmin",

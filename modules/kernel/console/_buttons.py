@@ -82,13 +82,14 @@ def shown_buttons(admin: HasButtons, request: HttpRequest, row: Any, names: tupl
 
 def note_bulk(request: HttpRequest, model: Any, *, what: str, count: int) -> None:
     """Keep who did something to many rows at once, and tell them."""
+    matching = [{"changed": {"fields": [request.GET.urlencode()[:1_000]]}}]
     LogEntry.objects.create(
         user_id=int(request.user.pk or 0),
         content_type=ContentType.objects.get_for_model(model),
         object_id=None,
         object_repr=what[:200],
         action_flag=CHANGE,
-        change_message=json.dumps([{"changed": {"fields": [request.GET.urlencode()[:1_000]]}}]),
+        change_message=json.dumps(matching) if request.GET else "",
     )
     messages.add_message(request, messages.SUCCESS if count else messages.WARNING, what)
 

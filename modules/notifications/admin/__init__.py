@@ -2,7 +2,7 @@
 
 from modules.notifications.admin._home import home
 from modules.notifications.admin._mails import EmailMessageAdmin
-from modules.notifications.admin._notices import CleanupReceiptAdmin, NotificationAdmin
+from modules.notifications.admin._notices import NotificationAdmin
 from modules.notifications.admin._suppressions import SuppressionAdmin
 
-__all__ = ["CleanupReceiptAdmin", "EmailMessageAdmin", "NotificationAdmin", "SuppressionAdmin", "home"]
+__all__ = ["EmailMessageAdmin", "NotificationAdmin", "SuppressionAdmin", "home"]

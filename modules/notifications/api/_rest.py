@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Router
@@ -11,18 +12,12 @@ from pydantic.alias_generators import to_camel
 
 from modules.kernel import clock
 from modules.kernel.problems import Problem
-from modules.kernel.rest import Camel, RowId, refuse_unknown
+from modules.kernel.rest import Body, Camel, RowId, refuse_unknown
 from modules.notifications import selectors, services
 from modules.notifications.domain import Channel, Kind
 from modules.notifications.models import Notification
 
 router = Router(by_alias=True)
-
-
-class Body(BaseModel):
-    """What comes in: names in camelCase, nothing unknown, each value of its own type."""
-
-    model_config = ConfigDict(alias_generator=to_camel, extra="forbid", strict=True)
 
 
 class NotificationOut(Camel):
@@ -104,7 +99,7 @@ class PreferencesIn(Body):
 def list_notifications(request: HttpRequest, wanted: Annotated[NotificationFilter, Query()]) -> NotificationPage:
     """List what the tenant's people were told."""
     refuse_unknown(request, [to_camel(name) for name in NotificationFilter.model_fields])
-    found = list(selectors.notices().filter(**wanted.conditions())[: wanted.limit + 1])
+    found = list(_visible(request).filter(**wanted.conditions())[: wanted.limit + 1])
     page = found[: wanted.limit]
     is_last = len(found) <= wanted.limit
     return NotificationPage(
@@ -116,11 +111,10 @@ def list_notifications(request: HttpRequest, wanted: Annotated[NotificationFilte
 def read_notification(request: HttpRequest, notification_id: RowId) -> NotificationOut:
     """Note that it was read; the first time stays."""
     refuse_unknown(request, [])
-    services.mark_read(notification_ids=[notification_id], now=clock.now())
-    notice = selectors.notices().filter(pk=notification_id).first()
-    if notice is None:
+    if not _visible(request).filter(pk=notification_id).exists():
         raise Problem(404, _("There is no such notification."))
-    return _notice_out(notice)
+    services.mark_read(notification_ids=[notification_id], now=clock.now())
+    return _notice_out(_visible(request).get(pk=notification_id))
 
 
 @router.post("/users/{int:user_id}/read", response=ReadOut, summary="Mark a person's notifications read")
@@ -170,9 +164,17 @@ def _preferences_out(tenant_id: int, user_id: int) -> PreferencesOut:
     )
 
 
+def _visible(request: HttpRequest) -> "QuerySet[Notification]":
+    """Return the notices that the caller may see: a program its tenant's, a person the own ones."""
+    user_id: int | None = request.auth.user_id  # type: ignore[attr-defined] # django-ninja puts it there
+    return selectors.notices() if user_id is None else selectors.notices().filter(user_id=user_id)
+
+
 def _require_member(request: HttpRequest, user_id: int) -> int:
-    """Return the caller's tenant; raises Problem 404 for who does not belong to it."""
-    tenant_id: int = request.auth.tenant_id  # type: ignore[attr-defined] # django-ninja puts it there
-    if not selectors.members(tenant_id=tenant_id, user_ids=[user_id]):
+    """Return the caller's tenant; raises Problem 404 for who does not belong to it, and to a person for others."""
+    caller = request.auth  # type: ignore[attr-defined] # django-ninja puts it there
+    tenant_id: int = caller.tenant_id
+    is_another = caller.user_id not in {None, user_id}
+    if is_another or not selectors.members(tenant_id=tenant_id, user_ids=[user_id]):
         raise Problem(404, _("There is no such person."))
     return tenant_id

@@ -3,5 +3,6 @@
 from modules.shoptet.admin._executions import ParkedRecordAdmin, SnapshotExecutionAdmin
 from modules.shoptet.admin._home import home
 from modules.shoptet.admin._shops import ShopAdmin
+from modules.shoptet.admin._webhooks import WebhookEventAdmin
 
-__all__ = ["ParkedRecordAdmin", "ShopAdmin", "SnapshotExecutionAdmin", "home"]
+__all__ = ["ParkedRecordAdmin", "ShopAdmin", "SnapshotExecutionAdmin", "WebhookEventAdmin", "home"]

@@ -1,9 +1,11 @@
 """The log of readings, and the records that could not be read."""
 
 import json
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import EmptyFieldListFilter, display, register
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -25,6 +27,7 @@ from modules.kernel.console import (
     two_lines,
 )
 from modules.shoptet import services
+from modules.shoptet.admin._freshness import freshness
 from modules.shoptet.admin._looks import job_link, status_badge
 from modules.shoptet.models import ParkedRecord, SnapshotExecution
 
@@ -36,6 +39,7 @@ class SnapshotExecutionAdmin(ReadOnlyAdmin):
     list_display = ("reading", "state", *COUNTS[1:], "started", "took", "trouble")
     list_display_links = ("reading",)
     list_filter = ("shop", "status", "trigger")
+    list_before_template = "shoptet/freshness.html"
     list_select_related = ("shop",)
     ordering = ("-id",)
     sortable_by = ()
@@ -59,6 +63,10 @@ class SnapshotExecutionAdmin(ReadOnlyAdmin):
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Refuse: the log is written by jobs."""
         return False
+
+    def summary(self, request: HttpRequest, rows: "QuerySet[Any]") -> dict[str, Any] | None:
+        """Return how fresh the data of each shop is; a filtered list has its own question."""
+        return None if request.GET else freshness(now=clock.now())
 
     @display(description=gettext_lazy("reading"))
     def reading(self, row: SnapshotExecution) -> str:

@@ -47,9 +47,20 @@ class ShopForm(BaseModelForm):
         help_text=gettext_lazy("Stored encrypted and never shown again; empty keeps the stored one."),
     )
 
+    oauth_url = forms.URLField(
+        label=gettext_lazy("Address of add-on tokens"),
+        required=False,
+        assume_scheme="https",
+        widget=TextWidget,
+        help_text=gettext_lazy(
+            "Empty for a private API token. Of an add-on: https://…/action/ApiOAuthServer/getAccessToken; "
+            "the API token is then its permanent OAuth token."
+        ),
+    )
+
     class Meta:
         model = Shop
-        fields = ("tenant", "name", "base_url", "is_master", "is_active")
+        fields = ("tenant", "name", "base_url", "oauth_url", "is_master", "is_active")
 
     def clean(self) -> dict[str, Any] | None:
         """Refuse an address or a token that the service would refuse, with the message at the field."""
@@ -60,7 +71,7 @@ class ShopForm(BaseModelForm):
             self._rehearse()
         elif not self.instance.pk:
             self.add_error("token", _("Create a private API token in Shoptet and enter it here."))
-        elif "base_url" in self.changed_data:
+        elif {"base_url", "oauth_url"} & set(self.changed_data):
             # Or whoever may edit a shop could have its token sent to a server of their own.
             self.add_error(
                 "token", _("The stored token belongs to the former address; enter the one for this address.")
@@ -86,6 +97,7 @@ class ShopForm(BaseModelForm):
             name=shop.name or values["name"],
             base_url=values["base_url"],
             token=values["token"],
+            oauth_url=values["oauth_url"],
             is_master=values["is_master"],
         )
 
@@ -114,9 +126,9 @@ class ShopAdmin(ConsoleAdmin):
     search_fields = ("name",)
     ordering = ("name",)
     sortable_by = ()
-    buttons = ("sync_orders", "take_snapshot", "test_connection")
+    buttons = ("sync_orders", "sync_products", "take_snapshot", "test_connection")
     fieldsets = (
-        (None, {"fields": (("tenant", "name"), ("base_url", "token"), ("is_active", "is_master"))}),
+        (None, {"fields": (("tenant", "name"), ("base_url", "token"), "oauth_url", ("is_active", "is_master"))}),
         (
             gettext_lazy("State"),
             {"fields": (("last_sync", "orders", "error"), ("eshop_id", "zone", "read_at"), "paused_until")},
@@ -214,6 +226,13 @@ class ShopAdmin(ConsoleAdmin):
         """Send the job that reads new and changed orders."""
         job_id = services.request_orders(shop=shop)
         text = _("The orders of %(shop)s are being read; follow the job.") % {"shop": shop.name}
+        messages.success(request, job_link(job_id, text))
+
+    @button(gettext_lazy("Import products now"), icon="sell", shown_for=lambda shop: shop.is_active and shop.is_master)
+    def sync_products(self, request: HttpRequest, shop: Shop) -> None:
+        """Send the job that reads new and changed products of a master."""
+        job_id = services.request_products(shop=shop)
+        text = _("The products of %(shop)s are being read; follow the job.") % {"shop": shop.name}
         messages.success(request, job_link(job_id, text))
 
     @button(gettext_lazy("Take a snapshot"), icon="photo_camera", shown_for=lambda shop: shop.is_active)

@@ -6,6 +6,7 @@ from modules.shoptet.services._kinds import KINDS
 from modules.shoptet.services._order_run import SyncPaused
 from modules.shoptet.services._orders import fetch_new_orders
 from modules.shoptet.services._product_details import catch_up_product_deletions
+from modules.shoptet.services._product_reconciliation import reconcile_products, rehearse_product_reconciliation
 from modules.shoptet.services._products import import_master_products, prefill_target
 from modules.shoptet.services._reconciliation import Rehearsal, reconcile_orders, rehearse_reconciliation
 from modules.shoptet.services._requests import (
@@ -33,6 +34,7 @@ from modules.shoptet.services._storefronts import NotAMaster, fill_from
 from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
 from modules.shoptet.services._webhooks import (
     WebhookRefused,
+    handle_again,
     handle_webhooks,
     prune_webhooks,
     receive_webhook,
@@ -62,6 +64,7 @@ __all__ = [
     "fetch_stocks",
     "fill_from",
     "give_up",
+    "handle_again",
     "handle_webhooks",
     "import_master_products",
     "prefill_target",
@@ -69,9 +72,11 @@ __all__ = [
     "prune_webhooks",
     "receive_webhook",
     "reconcile_orders",
+    "reconcile_products",
     "refresh_orders",
     "refresh_statuses",
     "register_webhooks",
+    "rehearse_product_reconciliation",
     "rehearse_reconciliation",
     "renew_webhook_key",
     "request_all_orders",

@@ -3,6 +3,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import F
 
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
@@ -49,10 +50,18 @@ def close_execution(
     SnapshotExecution.objects.filter(id=execution.pk).update(status=status, finished_at=finished_at, error=error)
 
 
-def tell_shop(shop: Shop, *, last_error: str, paused_until: datetime | None) -> None:
-    """Show at the shop how its last run went. Safe to repeat."""
-    shop.last_error, shop.paused_until = last_error, paused_until
-    shop.save(update_fields=["last_error", "paused_until"])
+def tell_shop(shop: Shop, *, kind: str, error: str, paused_until: datetime | None) -> None:
+    """Show at the shop how its last run of `kind` went. One transaction; safe to repeat.
+
+    What is wrong with orders stays until orders can be read again, whatever becomes of products: `last_error` says
+    everything that is wrong, each sentence once.
+    """
+    topic = kind.partition("-")[0]
+    with transaction.atomic():
+        errors = Shop.objects.select_for_update().values_list("errors", flat=True).get(id=shop.pk)
+        shop.errors = {name: text for name, text in {**errors, topic: error}.items() if text}
+        shop.last_error, shop.paused_until = " ".join(dict.fromkeys(shop.errors.values())), paused_until
+        shop.save(update_fields=["errors", "last_error", "paused_until"])
 
 
 def park_records(*, shop: Shop, kind: str, records: Iterable[Unreadable], at: datetime) -> int:

@@ -132,7 +132,7 @@ def _finish(entry: SnapshotExecution) -> None:
         if not ended.update(status=Status.COMPLETED, finished_at=clock.now(), error=""):
             return
         _resolve_nameless(entry)
-        executions.tell_shop(entry.shop, last_error="", paused_until=entry.shop.paused_until)
+        executions.tell_shop(entry.shop, kind=entry.kind, error="", paused_until=entry.shop.paused_until)
         if catch_up := kind_of(entry).catch_up:
             job_services.enqueue(
                 catch_up,

@@ -14,7 +14,7 @@ from modules.catalog.domain import CategoryFacts, ImportResult, ProductFacts
 from modules.kernel import clock
 from modules.orders.domain import UnreadableOrder
 from modules.shoptet import domain, selectors
-from modules.shoptet.clients import CONNECTIONS, Answer, ShoptetClient, TemporaryShoptetError
+from modules.shoptet.clients import CONNECTIONS, Answer, RateLimited, ShoptetClient, TemporaryShoptetError
 from modules.shoptet.models import ParkedRecord, Shop
 from modules.shoptet.services import _executions as executions
 from modules.shoptet.services._reading import read_rows
@@ -114,6 +114,23 @@ def _read_categories(client: ShoptetClient) -> list[CategoryFacts] | None:
     return list(found.values()) if totals == {rows} else None
 
 
+def refresh_products(*, shop: Shop, guids: Collection[str]) -> None:
+    """Bring products of a master to their present state, each as the shop tells it now; see `refresh_orders`."""
+    if shop.paused_until and shop.paused_until > clock.now():
+        raise RateLimited(shop.paused_until)
+    wanted = [guid for guid in dict.fromkeys(guids) if 0 < len(guid) <= domain.MAX_KEY_LENGTH]
+    with connect(shop) as client, ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet") as pool:
+        _take(shop, client, pool, wanted)
+
+
+def _take(shop: Shop, client: ShoptetClient, pool: Executor, guids: Sequence[str]) -> None:
+    """Fetch products and store what came, fifty in one transaction."""
+    for start in range(0, len(guids), GUIDS_AT_ONCE):
+        found = fetch_products(client=client, pool=pool, guids=guids[start : start + GUIDS_AT_ONCE])
+        with transaction.atomic():
+            store_products(shop=shop, found=found)
+
+
 def catch_up_product_deletions(*, shop_id: int, since: datetime) -> None:
     """Find what the shop deleted since a snapshot was made, and read its categories, which no snapshot has.
 
@@ -125,11 +142,7 @@ def catch_up_product_deletions(*, shop_id: int, since: datetime) -> None:
     with connect(shop) as client, ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet") as pool:
         categories = fetch_categories(client)
         catalog_services.replace_categories(storefront_id=storefront_id, categories=categories)
-        guids = living_guids(storefront_id, _deleted_guids(client, since=since))
-        for start in range(0, len(guids), GUIDS_AT_ONCE):
-            found = fetch_products(client=client, pool=pool, guids=guids[start : start + GUIDS_AT_ONCE])
-            with transaction.atomic():
-                store_products(shop=shop, found=found)
+        _take(shop, client, pool, living_guids(storefront_id, _deleted_guids(client, since=since)))
 
 
 def _deleted_guids(client: ShoptetClient, *, since: datetime) -> list[str]:

@@ -78,7 +78,7 @@ class Reading:
         with transaction.atomic():
             cursors.move_cursor(self.hold, to=window.changed_to)
             executions.close_execution(self.execution, status=executions.Status.COMPLETED, finished_at=clock.now())
-            executions.tell_shop(self.shop, last_error="", paused_until=None)
+            executions.tell_shop(self.shop, kind=self.execution.kind, error="", paused_until=None)
 
 
 def read_rows(page: domain.Page, *, key: str = "code") -> tuple[list[domain.ListedOrder], list[executions.Unreadable]]:

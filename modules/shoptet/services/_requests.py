@@ -1,3 +1,5 @@
+from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -67,19 +69,29 @@ def request_target_prefills(*, shop: Shop) -> None:
 
 
 def request_reading(
-    what: str, *, shop: Shop, trigger: str = SnapshotExecution.Trigger.MANUAL, **options: object
+    what: str,
+    *,
+    shop: Shop,
+    trigger: str = SnapshotExecution.Trigger.MANUAL,
+    delay: timedelta = timedelta(0),
+    **options: Any,
 ) -> UUID:
     """Send the job `shoptet.<what>` for a shop; return its id, or that of the one that waits already."""
     return job_services.enqueue(
         f"shoptet.{what}",
         kwargs={"shop_id": shop.pk, "trigger": trigger, **options},
         tenant_id=shop.tenant_id,
+        delay=delay,
         tags=[f"shop:{shop.pk}"],
         unique_key=f"shoptet.{what}:{shop.pk}",
     )
 
 
-def request_readings(what: str, *, trigger: str, **options: object) -> list[UUID]:
-    """Send one job per active shop of the tenants in scope; return their ids in order of shop. One transaction."""
+def request_readings(what: str, *, trigger: str, of_masters: bool = False, **options: Any) -> list[UUID]:
+    """Send one job per active (master) shop of the tenants in scope; return their ids in order of shop.
+
+    One transaction.
+    """
+    shops = selectors.active_master_shops() if of_masters else selectors.active_shops()
     with transaction.atomic():
-        return [request_reading(what, shop=shop, trigger=trigger, **options) for shop in selectors.active_shops()]
+        return [request_reading(what, shop=shop, trigger=trigger, **options) for shop in shops]

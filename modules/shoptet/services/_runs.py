@@ -70,7 +70,7 @@ def finish_run(run: Run, *, position_at: datetime | None = None) -> None:
         if position_at:
             cursors.move_cursor(run.hold, to=position_at)
         executions.close_execution(run.execution, status=executions.Status.COMPLETED, finished_at=clock.now())
-        executions.tell_shop(run.shop, last_error="", paused_until=None)
+        executions.tell_shop(run.shop, kind=run.execution.kind, error="", paused_until=None)
 
 
 @contextmanager
@@ -102,4 +102,6 @@ def _write_end(run: Run, *, status: str, error: str, paused_until: datetime | No
         cursors.keep_cursor(run.hold)
         finished_at = clock.now() if is_over else None
         executions.close_execution(run.execution, status=status, finished_at=finished_at, error=error)
-        executions.tell_shop(run.shop, last_error=error if is_over else "", paused_until=paused_until)
+        executions.tell_shop(
+            run.shop, kind=run.execution.kind, error=error if is_over else "", paused_until=paused_until
+        )

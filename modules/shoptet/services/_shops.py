@@ -1,4 +1,3 @@
-import re
 from datetime import datetime
 from urllib.parse import urlsplit
 
@@ -8,33 +7,49 @@ from django.utils.translation import gettext as _
 from modules.kernel.secrets import UnreadableSecret, decrypt, encrypt
 from modules.orders import services as order_services
 from modules.shoptet.clients import InvalidToken, ShoptetClient
-from modules.shoptet.domain import EshopFacts
-from modules.shoptet.models import Shop
+from modules.shoptet.domain import EshopFacts, is_token
+from modules.shoptet.models import AddonToken, Shop
+from modules.shoptet.services._addon_tokens import AddonTokens
 
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_TOKEN = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class UnsafeAddress(Exception):
     """The token would travel in the clear, or nowhere."""
 
 
-def add_shop(*, tenant_id: int, name: str, base_url: str, token: str, is_master: bool = False) -> Shop:
+def add_shop(
+    *, tenant_id: int, name: str, base_url: str, token: str, oauth_url: str = "", is_master: bool = False
+) -> Shop:
     """Store a shop and its sales channel; one of that tenant and name gets the new address and token.
 
+    `token` is a private API token; with `oauth_url`, where access tokens come from, the permanent one of an add-on.
     Safe to repeat. One transaction. Raises UnsafeAddress for an address without https (loopback may), and
     InvalidToken for a text that no token can be.
     """
     _refuse_unsafe(base_url)
+    _refuse_unsafe(oauth_url or base_url)
     _refuse_no_token(token)
-    values = {"base_url": base_url, "token_encrypted": encrypt(token), "is_master": is_master}
+    values = {"base_url": base_url, "token_encrypted": encrypt(token), "oauth_url": oauth_url, "is_master": is_master}
     with transaction.atomic():
         channel = order_services.open_channel(tenant_id=tenant_id, kind="shoptet", name=name)
         shop: Shop
         shop, _created = Shop.objects.update_or_create(
             tenant_id=tenant_id, name=name, defaults=values, create_defaults=values | {"channel": channel}
         )
+        _forget_access_token(shop)
     return shop
+
+
+def _forget_access_token(shop: Shop) -> None:
+    """What was fetched with the former token is of no use with the new one; when it was fetched still counts."""
+    if shop.oauth_url:
+        values = {"token_encrypted": "", "ends_at": None}
+        AddonToken.objects.update_or_create(
+            shop=shop, defaults=values, create_defaults=values | {"tenant_id": shop.tenant_id}
+        )
+    else:
+        AddonToken.objects.filter(shop=shop).delete()
 
 
 def connect(shop: Shop) -> ShoptetClient:
@@ -46,11 +61,11 @@ def connect(shop: Shop) -> ShoptetClient:
     except UnreadableSecret:
         raise InvalidToken(_("The stored API token cannot be decrypted. Enter it again.")) from None
     _refuse_no_token(token)  # a header that cannot be sent would be quoted, token and all, by the error
-    return ShoptetClient(base_url=shop.base_url, token=token)
+    return ShoptetClient(base_url=shop.base_url, token=AddonTokens(shop) if shop.oauth_url else token)
 
 
 def _refuse_no_token(token: str) -> None:
-    if not _TOKEN.fullmatch(token):
+    if not is_token(token):
         raise InvalidToken(_("This is not a Shoptet API token."))
 
 

@@ -239,7 +239,7 @@ def close_failed(entry: SnapshotExecution, *, reason: str) -> None:
     with transaction.atomic():
         still = SnapshotExecution.objects.filter(id=entry.pk, finished_at=None)
         if still.update(failed_in=F("status"), status=Status.ERROR, finished_at=clock.now(), error=reason):
-            executions.tell_shop(entry.shop, last_error=reason, paused_until=entry.shop.paused_until)
+            executions.tell_shop(entry.shop, kind=entry.kind, error=reason, paused_until=entry.shop.paused_until)
 
 
 def give_up(*, execution_id: int, error: Exception) -> None:

@@ -1,5 +1,7 @@
 """Where a shop tells us of events, and with which key it signs them."""
 
+import logging
+from contextlib import suppress
 from datetime import timedelta
 
 from django.conf import settings
@@ -13,7 +15,11 @@ from modules.shoptet.clients import PermanentShoptetError, ShoptetClient, Webhoo
 from modules.shoptet.models import Shop
 
 EVENTS = ("job:finished", "order:create", "order:update", "order:delete")
+STOCK_EVENTS = ("stock:movement",)
+PRODUCT_EVENTS = ("product:create", "product:update", "product:delete")  # beta at the vendor, in August 2026
 FORMER_KEY_FOR = timedelta(hours=1)  # the shop tries three times within half an hour
+
+logger = logging.getLogger(__name__)
 
 
 def webhook_url(shop: Shop) -> str:
@@ -28,17 +34,24 @@ def webhook_url(shop: Shop) -> str:
 def register_webhooks(*, shop: Shop, client: ShoptetClient) -> None:
     """Ask the shop to tell us of its events; what somebody else is told of already is left to them.
 
-    Safe to repeat. Makes a key unless there is one: each new key ends the one before. Raises ShoptetError.
+    Safe to repeat. Makes a key unless there is one: each new key ends the one before. Raises ShoptetError, but not for
+    a shop that tells nothing of stock or products: these are read by schedule all the same.
     """
-    url = webhook_url(shop)
-    missing = [event for event in EVENTS if event not in client.webhooks()]
+    url, registered = webhook_url(shop), client.webhooks()
     if not shop.webhook_key_encrypted:
         renew_webhook_key(shop=shop, client=client)
-    if missing:
+    _register(client, url=url, events=[event for event in EVENTS if event not in registered])
+    for more in (STOCK_EVENTS, PRODUCT_EVENTS if shop.is_master else ()):
         try:
-            client.register_webhooks(url=url, events=missing)
-        except WebhookTaken:  # by whoever was faster, perhaps ourselves
-            return
+            _register(client, url=url, events=[event for event in more if event not in registered])
+        except PermanentShoptetError as error:
+            logger.warning("Shop %s does not tell of %s: %s", shop.pk, ", ".join(more), error)
+
+
+def _register(client: ShoptetClient, *, url: str, events: list[str]) -> None:
+    if events:
+        with suppress(WebhookTaken):  # by whoever was faster, perhaps ourselves
+            client.register_webhooks(url=url, events=events)
 
 
 def renew_webhook_key(*, shop: Shop, client: ShoptetClient) -> None:

@@ -42,6 +42,11 @@ def refusal(error: ApiError, *, request_id: str, headers: Mapping[str, str]) -> 
     return _reply(content, status=error.status, headers=headers)
 
 
+def oauth_answer(content: Json, *, status: int = 200) -> Reply:
+    """Return an answer of the OAuth server, which has no envelope."""
+    return _reply(content, status=status, headers={})
+
+
 def html_page(status: int, title: str) -> Reply:
     """Return what the vendor's nginx says when the application behind it does not."""
     heading = f"{status} {title}"

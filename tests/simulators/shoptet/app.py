@@ -8,7 +8,7 @@ from uuid import UUID
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import api, product_api
-from .answers import ApiError, Json, Reply, envelope, html_page, refusal
+from .answers import ApiError, Json, Reply, envelope, html_page, oauth_answer, refusal
 from .clock import write_http_date
 from .delivery import deliver, hung_up
 from .faults import Fault, FaultKind, Faults, refusal_of, spoil
@@ -21,7 +21,8 @@ from .snapshots import RESULTS_PATH, Snapshots
 from .state import Shop
 from .webhooks import Webhooks
 
-_TOKEN_HEADER = b"shoptet-private-api-token"
+OAUTH_PATH = "/action/ApiOAuthServer/getAccessToken"
+_TOKEN_HEADER, _ACCESS_HEADER = b"shoptet-private-api-token", b"shoptet-access-token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,19 @@ class _Incoming:
     query_string: str
     query: dict[str, str]
     token: str
+    is_addon: bool
+    bearer: str
     body: bytes = b""
 
     @classmethod
     def read(cls, scope: Scope) -> "_Incoming":
         query_string = scope["query_string"].decode("latin-1")
-        token = next((value for name, value in scope["headers"] if name == _TOKEN_HEADER), b"").decode("latin-1")
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        access_token, bearer = headers.get(_ACCESS_HEADER, ""), headers.get(b"authorization", "")
+        token = access_token or headers.get(_TOKEN_HEADER, "")
         query = dict(parse_qsl(query_string, keep_blank_values=True))
-        return cls(scope["method"], scope["raw_path"].decode("latin-1"), query_string, query, token)
+        raw_path = scope["raw_path"].decode("latin-1")
+        return cls(scope["method"], raw_path, query_string, query, token, bool(access_token), bearer)
 
 
 class ShoptetApi:
@@ -52,7 +58,7 @@ class ShoptetApi:
         self.result_log = RequestLog()  # of the other port, which has its own host
         self.snapshots = Snapshots(shop.clock, options)
         self.webhooks = Webhooks(shop.clock)
-        shop.announce = shop.products.announce = self.webhooks.announce
+        shop.announce = shop.products.announce = shop.stocks.announce = self.webhooks.announce
 
     def reset(self) -> None:
         """Bring back the shop as opened: orders, time, tokens, buckets; no faults, an empty log."""
@@ -73,6 +79,9 @@ class ShoptetApi:
             return
         if scope["path"].startswith(RESULTS_PATH):
             await self._serve_result(_Incoming.read(scope), scope, receive, send)
+            return
+        if scope["path"] == OAUTH_PATH:
+            await self._serve_access_token(_Incoming.read(scope), scope, receive, send)
             return
         incoming, limits = replace(_Incoming.read(scope), body=await _read_body(receive)), self.limits
         connections = limits.connect(incoming.token)
@@ -108,7 +117,7 @@ class ShoptetApi:
         request_id = str(UUID(int=0x019C8C3464F3_7000_8000_000000000000 + logged.number))
         headers = {"X-Request-ID": request_id}
         try:
-            self.limits.check_token(incoming.token)
+            (self.limits.check_access_token if incoming.is_addon else self.limits.check_token)(incoming.token)
             headers |= self.limits.spend(incoming.token)
         except ApiError as error:
             extra = error.headers if isinstance(error, BucketFull) else {}
@@ -121,6 +130,29 @@ class ShoptetApi:
             reply = self._answer(incoming, fault, request_id)
         reply.headers |= headers
         return fault, reply
+
+    async def _serve_access_token(self, incoming: _Incoming, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give an add-on a token to call with: no bucket, no connections counted, but faults."""
+        at = self.shop.clock.elapsed()
+        logged = self.log.add(incoming.method, path=OAUTH_PATH, query="", token="", connections=1, at=at)
+        fault = self.faults.pick(OAUTH_PATH, {})
+        logged.fault = fault.kind if fault else None
+        if await self._client_left(fault, receive):
+            logged.status = 499
+            return
+        reply = self._access_token(incoming.bearer, fault)
+        logged.status = reply.status
+        await deliver(reply, fault=fault, scope=scope, send=send)
+
+    def _access_token(self, bearer: str, fault: Fault | None) -> Reply:
+        refused = refusal_of(fault, clock=self.shop.clock, request_id="") if fault else None
+        if refused:
+            return refused
+        try:
+            token = self.limits.issue(bearer.removeprefix("Bearer "))
+        except ApiError as error:
+            return oauth_answer({"error": error.code, "error_description": error.message}, status=error.status)
+        return oauth_answer({"access_token": token, "expires_in": int(self.options.access_token_seconds)})
 
     async def _serve_result(self, incoming: _Incoming, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand out a snapshot's file: no token, no limit, but faults."""

@@ -10,6 +10,7 @@ from .answers import ApiError
 from .clock import ShopClock, write_http_date
 from .options import Options
 
+MAX_ACCESS_TOKENS = 5  # alive at a time
 _COST = 1  # drops per call; the real cost follows the size of the answer
 
 
@@ -44,6 +45,30 @@ class Limits:
     def reset(self) -> None:
         self.tokens = {self._options.token: TokenState.VALID}
         self._buckets: dict[str, _Bucket] = {}
+        self._access_tokens: dict[str, float] = {}  # and when each ends
+
+    def issue(self, oauth_token: str) -> str:
+        """Return a new access token. Raises ApiError 401, and 403 while five are alive."""
+        if oauth_token != self._options.oauth_token:
+            raise ApiError(401, "invalid_token", "The access token provided is invalid")
+        now = self._clock.elapsed()
+        if sum(ends > now for ends in self._access_tokens.values()) >= MAX_ACCESS_TOKENS:
+            raise ApiError(403, "maximum_tokens_reached", "Maximum number of valid tokens reached")
+        token = f"222651-a-{len(self._access_tokens) + 1}-simulated-access-token-of-an-add-on"
+        self._access_tokens[token] = now + self._options.access_token_seconds
+        return token
+
+    def end_access_tokens(self) -> None:
+        """Let every access token be one that has ended."""
+        self._access_tokens = dict.fromkeys(self._access_tokens, 0.0)
+
+    def check_access_token(self, token: str) -> None:
+        """Raise ApiError 401 unless an add-on may call with the token."""
+        ends = self._access_tokens.get(token)
+        if ends is None:
+            raise ApiError(401, "invalid-token", "Invalid access token.")
+        if ends <= self._clock.elapsed():
+            raise ApiError(401, "expired-token", "Token is expired. Please ask for new one.")
 
     def connect(self, token: str) -> int:
         """Return how many calls of this token are now under way, this one included."""

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import uvicorn
 
-from .app import ShoptetApi
+from .app import OAUTH_PATH, ShoptetApi
 from .bodies import Body
 from .clock import ShopClock
 from .control import control_of
@@ -46,12 +46,13 @@ class SimulatedShop:
         self.api = ShoptetApi(self.shop, self.options)
         self.api.control = control_of(self.api)
         self.token = self.options.token
-        self.url = ""
+        self.url = self.oauth_url = ""
         self._port = port
 
     def __enter__(self) -> Self:
         listener = socket.create_server(("127.0.0.1", self._port), backlog=128)
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.oauth_url = self.url + OAUTH_PATH
         results = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.results_url = f"http://localhost:{results.getsockname()[1]}"  # another host and port than the API's
         self.api.snapshots.results_url = self.results_url
@@ -97,6 +98,10 @@ class SimulatedShop:
     def set_token(self, token: str, state: TokenState) -> None:
         """Add a token, or change what one may do, from the next call on."""
         self.api.limits.tokens[token] = state
+
+    def end_access_tokens(self) -> None:
+        """Let every access token that add-ons were given be one that has ended."""
+        self.api.limits.end_access_tokens()
 
     def advance(self, seconds: float) -> None:
         """Move the shop's clock on; buckets leak meanwhile."""

@@ -1,5 +1,6 @@
 """What the simulated shop has in its stocks, and every movement there."""
 
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,6 +16,7 @@ class Stocks:
 
     def __init__(self, clock: ShopClock) -> None:
         self._clock = clock
+        self.announce: Callable[[str, str], None] = lambda _event, _instance: None
         self.reset()
 
     def reset(self) -> None:
@@ -33,6 +35,7 @@ class Stocks:
         self._movements.setdefault(stock_id, []).append(
             _movement(self._last_id, code=code, amount=supply["amount"], change=change, at=self._clock.now())
         )
+        self.announce("stock:movement", str(stock_id))
 
     def tell(self, code: str, *, stock_id: int = 1, **fields: object) -> None:
         """Change what the shop says of a variant in a stock, without a movement."""

@@ -21,7 +21,13 @@ class Command(BaseCommand):
         parser.add_argument("--tenant", required=True, help="whose shop it is; made if there is none of that name")
         parser.add_argument("--name", required=True)
         parser.add_argument("--url", default="https://api.myshoptet.com", help="address of the API")
-        parser.add_argument("--token-file", type=Path, help="a file with the private API token")
+        parser.add_argument("--token-file", type=Path, help="a file with the private API token, or an add-on's")
+        parser.add_argument(
+            "--oauth-url",
+            default="",
+            metavar="URL",
+            help="where an add-on fetches its access tokens (…/action/ApiOAuthServer/getAccessToken)",
+        )
         parser.add_argument("--master", action="store_true", help="other shops take their products from this one")
         parser.add_argument("--filled-from", type=int, metavar="ID", help="the master shop that products come from")
 
@@ -35,6 +41,7 @@ class Command(BaseCommand):
                     name=options["name"],
                     base_url=options["url"],
                     token=token,
+                    oauth_url=options["oauth_url"],
                     is_master=options["master"],
                 )
                 if options["filled_from"]:

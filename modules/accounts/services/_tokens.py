@@ -1,4 +1,4 @@
-"""Changes to who there is, and to the tokens that open the API."""
+"""Who there is, and the tokens of tenants' programs."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -26,10 +26,11 @@ from modules.kernel.console import (
 
 def _visible_names() -> dict[int, str]:
     """Return the names of the tenants in scope, in order of name."""
-    return dict(_in_scope(Tenant.objects.order_by("name"), "id").values_list("id", "name"))
+    return dict(in_scope(Tenant.objects.order_by("name"), "id").values_list("id", "name"))
 
 
-def _in_scope(rows: "QuerySet[Any]", column: str) -> "QuerySet[Any]":
+def in_scope(rows: "QuerySet[Any]", column: str) -> "QuerySet[Any]":
+    """Return the rows whose tenant, in `column`, the reader may see."""
     visible = visible_tenant_ids()
     return rows if visible is None else rows.filter(**{f"{column}__in": visible})
 
@@ -44,7 +45,7 @@ class AccessAdmin(ConsoleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """Return the rows of the reader's tenants."""
-        return _in_scope(super().get_queryset(request), self.tenant_column)
+        return in_scope(super().get_queryset(request), self.tenant_column)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Return whether the reader is a superuser."""
@@ -133,7 +134,7 @@ class UserAdmin(StockUserAdmin, AccessAdmin):
 
     def fill_in(self, request: HttpRequest, rows: list[Any]) -> None:
         """Name the tenants of the page's people, as far as the reader sees them."""
-        found = _in_scope(Membership.objects.filter(user__in=rows), "tenant_id").select_related("tenant")
+        found = in_scope(Membership.objects.filter(user__in=rows), "tenant_id").select_related("tenant")
         names: dict[int, list[str]] = {row.pk: [] for row in rows}
         for membership in found.order_by("tenant__name"):
             names[membership.user_id].append(f"{membership.tenant} ({membership.get_role_display()})")

@@ -1,0 +1,35 @@
+"""Changes to who there is, to what opens the API, and to the record of what people did."""
+
+from modules.accounts.services._activity import DetailsTooBig, log_activity
+from modules.accounts.services._cleanup import Report, clean_activity, clean_tokens
+from modules.accounts.services._logins import (
+    JustUsed,
+    Keys,
+    TokenRefused,
+    WrongPassword,
+    close_login,
+    end_login,
+    open_login,
+    refresh_login,
+)
+from modules.accounts.services._tokens import create_token, note_use, open_tenant, revoke_token
+
+__all__ = [
+    "DetailsTooBig",
+    "JustUsed",
+    "Keys",
+    "Report",
+    "TokenRefused",
+    "WrongPassword",
+    "clean_activity",
+    "clean_tokens",
+    "close_login",
+    "create_token",
+    "end_login",
+    "log_activity",
+    "note_use",
+    "open_login",
+    "open_tenant",
+    "refresh_login",
+    "revoke_token",
+]
