@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import Case, Count, Exists, F, Max, Min, Model, OuterRef, Q, QuerySet, When
@@ -11,6 +12,7 @@ from modules.accounts.models import Membership, User
 from modules.drafts.domain import Retention
 from modules.drafts.models import (
     Comment,
+    Contact,
     Document,
     Invitation,
     Project,
@@ -20,6 +22,8 @@ from modules.drafts.models import (
     TargetType,
     Unit,
 )
+
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,43 @@ _TARGETS: dict[str, type[Project] | type[Property] | type[Unit]] = {
     TargetType.PROPERTY: Property,
     TargetType.UNIT: Unit,
 }
+
+
+def newest(rows: "QuerySet[Row]", *, before: int | None, limit: int) -> list[Row]:
+    """Return at most `limit` of the rows, newest first, those made before the row of this number."""
+    return list((rows.filter(pk__lt=before) if before else rows).order_by("-pk")[:limit])
+
+
+def projects() -> "QuerySet[Project]":
+    """Return the projects in scope that are not deleted."""
+    return Project.objects.filter(deleted_at=None)
+
+
+def properties() -> "QuerySet[Property]":
+    """Return the properties in scope that are not deleted, with their projects."""
+    return Property.objects.filter(deleted_at=None).select_related("project")
+
+
+def units(of: Property | None = None) -> "QuerySet[Unit]":
+    """Return the units in scope, of one property or of all, that are not deleted, with their properties."""
+    found = Unit.objects.filter(deleted_at=None).select_related("property")
+    return found if of is None else found.filter(property=of)
+
+
+def contacts(of: Property) -> "QuerySet[Contact]":
+    """Return whom to call about the property."""
+    return Contact.objects.filter(property=of, deleted_at=None).select_related("property")
+
+
+def records() -> "QuerySet[Record]":
+    """Return the records in scope that are not deleted and not on their way out, with what they are about."""
+    there = Record.objects.filter(deleted_at=None, deletion_started_at=None)
+    return there.select_related("property", "unit")
+
+
+def comments(of: Record) -> "QuerySet[Comment]":
+    """Return what was said about the record."""
+    return Comment.objects.filter(record=of, deleted_at=None).select_related("record")
 
 
 def drafts() -> "QuerySet[Record]":

@@ -5,6 +5,14 @@ from typing import Any
 
 from config.api import api
 
+
+@dataclass(frozen=True)
+class Of:
+    """A place in a body for one of the ids in the path; 1 where there is none."""
+
+    name: str
+
+
 BODIES: dict[str, dict[str, Any]] = {
     "JobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}},
     "ScheduledJobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}, "delay": 60_000},
@@ -15,6 +23,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "ReplayIn": {"type": "file-analysis", "reason": "mended"},
     "ReadIn": {"untilId": 1},
     "PreferencesIn": {"preferences": [{"type": "draft_expiring", "channel": "email", "isOn": False}]},
+    "ProjectIn": {"name": "Family"},
+    "PropertyIn": {"name": "Cottage", "address": "Lhota 1"},
+    "UnitIn": {"name": "Cellar"},
+    "ContactIn": {"name": "A chimney sweep", "email": "sweep@example.com"},
+    "RecordIn": {"title": "A revision", "authorId": Of("user_id")},
+    "RecordEdit": {"title": "Another", "baseVersion": 1},
+    "PublishIn": {"baseVersion": 1},
+    "CommentIn": {"text": "Indeed.", "authorId": Of("user_id")},
     "RecurringJobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "0 2 * * *"},
 }
 
@@ -32,7 +48,12 @@ class Operation:
 
     def call(self, http: Any, **ids: str) -> Any:
         """Send it with these ids in the path and a good body."""
-        return http.request(self.method, self.path.format(**ids), json=BODIES[self.body] if self.body else None)
+        body = _filled(BODIES[self.body], ids) if self.body else None
+        return http.request(self.method, self.path.format(**ids), json=body)
+
+
+def _filled(body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
+    return {name: ids.get(value.name, 1) if isinstance(value, Of) else value for name, value in body.items()}
 
 
 def _operation(path: str, method: str, spec: dict[str, Any]) -> Operation:

@@ -13,7 +13,9 @@ from tests.admin.factories import (
     make_notice,
     make_order,
     make_product,
+    make_record,
     make_shop,
+    make_unit,
     make_variant,
 )
 from tests.api.operations import OF_PEOPLE, OPERATIONS, WITH_ID, WITHOUT_ID
@@ -43,7 +45,12 @@ def alices(alice, force):
     variant = make_variant(alice.tenant, MARK, code=MARK)
     shop = make_shop(alice.tenant, MARK)
     notice = make_notice(alice.tenant, MARK)
+    record = make_record(alice.tenant, MARK)
     return {
+        "project_id": str(record.property.project.public_id),
+        "property_id": str(record.property.public_id),
+        "unit_id": str(make_unit(record.property, MARK).public_id),
+        "record_id": str(record.public_id),
         "notification_id": notice.pk,
         "user_id": notice.user_id,
         "job_id": failed,
@@ -65,6 +72,7 @@ def everything():
         tables = (
             *("jobs_job", "jobs_jobschedule", "jobs_replay"),
             *("notifications_notification", "notifications_preference"),
+            *("drafts_project", "drafts_property", "drafts_unit", "drafts_contact", "drafts_record", "drafts_comment"),
         )
         cursor.execute(" UNION ALL ".join(f"SELECT to_jsonb(row) FROM {table} row" for table in tables))
         return cursor.fetchall()
@@ -77,7 +85,7 @@ def test_the_file_names_all_operations():
         "POST /auth/logout",
         "GET /auth/me",
     }
-    assert len(OPERATIONS) == 37
+    assert len(OPERATIONS) == 55
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",
         "/jobs/{job_id}/data",
@@ -93,6 +101,16 @@ def test_the_file_names_all_operations():
         "/shoptet/shops/{shop_id}/executions",
         "/shoptet/shops/{shop_id}/executions/{execution_id}",
         "/shoptet/shops/{shop_id}/snapshots/{what}",
+        "/drafts/projects/{project_id}",
+        "/drafts/projects/{project_id}/properties",
+        "/drafts/properties/{property_id}",
+        "/drafts/properties/{property_id}/units",
+        "/drafts/properties/{property_id}/contacts",
+        "/drafts/properties/{property_id}/records",
+        "/drafts/units/{unit_id}",
+        "/drafts/records/{record_id}",
+        "/drafts/records/{record_id}/publish",
+        "/drafts/records/{record_id}/comments",
         "/notifications/{notification_id}/read",
         "/notifications/users/{user_id}/read",
         "/notifications/users/{user_id}/preferences",
@@ -111,7 +129,7 @@ def test_what_is_anothers_is_not_there(operation, alices, bob):
 
 @pytest.mark.parametrize("operation", WITH_ID, ids=str)
 def test_what_is_ones_own_is_there(operation, alices, alice):
-    assert operation.call(alice.http, **alices).status_code in {200, 202, 204, 409}
+    assert operation.call(alice.http, **alices).status_code in {200, 201, 202, 204, 409}
 
 
 @pytest.mark.parametrize("operation", WITHOUT_ID, ids=str)
