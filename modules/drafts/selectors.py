@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db.models import Case, Count, Exists, F, Max, Min, Model, OuterRef, Q, QuerySet, When
@@ -18,6 +18,7 @@ from modules.drafts.models import (
     Project,
     Property,
     Record,
+    ShareMember,
     SyncItem,
     TargetType,
     Unit,
@@ -79,6 +80,43 @@ def records() -> "QuerySet[Record]":
 def comments(of: Record) -> "QuerySet[Comment]":
     """Return what was said about the record."""
     return Comment.objects.filter(record=of, deleted_at=None).select_related("record")
+
+
+def invitations() -> "QuerySet[Invitation]":
+    """Return the invitations in scope."""
+    return Invitation.objects.all()
+
+
+def shares() -> "QuerySet[ShareMember]":
+    """Return with whom something is shared, in scope."""
+    return ShareMember.objects.all()
+
+
+def waiting_changes(*, user_id: int | None) -> "QuerySet[SyncItem]":
+    """Return the offline changes in scope that were not made, of a person or of all."""
+    found = SyncItem.objects.all()
+    return found if user_id is None else found.filter(user_id=user_id)
+
+
+def find_target_by_id(target_type: str, public_id: UUID) -> Project | Property | Unit | None:
+    """Return what is to be shared, in scope, or None when it is gone or another tenant's."""
+    return _targets(target_type).filter(public_id=public_id, deleted_at=None).first()
+
+
+def public_ids(targets: Iterable[tuple[str, int]]) -> dict[tuple[str, int], UUID]:
+    """Return the public ids of what is shared, in scope, by type and number; one question for each type."""
+    wanted: dict[str, set[int]] = {}
+    for target_type, number in targets:
+        wanted.setdefault(target_type, set()).add(number)
+    return {
+        (target_type, number): public_id
+        for target_type, numbers in wanted.items()
+        for number, public_id in _targets(target_type).filter(pk__in=numbers).values_list("pk", "public_id")
+    }
+
+
+def _targets(target_type: str) -> "QuerySet[Any]":
+    return _TARGETS[target_type]._default_manager.all()  # noqa: SLF001 -- Django's own name
 
 
 def drafts() -> "QuerySet[Record]":
@@ -187,9 +225,7 @@ def find_unit(public_id: UUID | str, *, property_id: int) -> Unit | None:
 
 def find_target(target_type: str, target_id: int) -> Project | Property | Unit | None:
     """Return what is or would be shared, in scope, or None."""
-    model: type[Model] = _TARGETS[target_type]
-    found = model._default_manager.filter(pk=target_id, deleted_at=None).first()  # noqa: SLF001 -- Django's own name
-    return found if isinstance(found, Project | Property | Unit) else None
+    return _targets(target_type).filter(pk=target_id, deleted_at=None).first()
 
 
 def overdue_invitations(*, now: datetime) -> "QuerySet[Invitation]":

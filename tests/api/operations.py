@@ -8,11 +8,13 @@ from config.api import api
 
 @dataclass(frozen=True)
 class Of:
-    """A place in a body for one of the ids in the path; 1 where there is none."""
+    """A place in a body for one of the ids in the path, or what stands for none."""
 
     name: str
+    none: Any = 1
 
 
+NOTHING = "00000000-0000-4000-8000-000000000000"
 BODIES: dict[str, dict[str, Any]] = {
     "JobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}},
     "ScheduledJobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}, "delay": 60_000},
@@ -31,6 +33,19 @@ BODIES: dict[str, dict[str, Any]] = {
     "RecordEdit": {"title": "Another", "baseVersion": 1},
     "PublishIn": {"baseVersion": 1},
     "CommentIn": {"text": "Indeed.", "authorId": Of("user_id")},
+    "InvitationIn": {
+        "targetType": "property",
+        "targetId": Of("property_id", NOTHING),
+        "email": "petr@example.com",
+        "invitedById": Of("user_id"),
+    },
+    "AcceptIn": {"token": "none"},
+    "SyncIn": {
+        "userId": Of("user_id"),
+        "changes": [
+            {"clientId": NOTHING, "operation": "publish_record", "payload": {"recordId": NOTHING, "baseVersion": 1}}
+        ],
+    },
     "RecurringJobIn": {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "0 2 * * *"},
 }
 
@@ -53,7 +68,7 @@ class Operation:
 
 
 def _filled(body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
-    return {name: ids.get(value.name, 1) if isinstance(value, Of) else value for name, value in body.items()}
+    return {name: ids.get(value.name, value.none) if isinstance(value, Of) else value for name, value in body.items()}
 
 
 def _operation(path: str, method: str, spec: dict[str, Any]) -> Operation:
@@ -67,8 +82,8 @@ EVERY = [
     for path, methods in api.get_openapi_schema(path_prefix="")["paths"].items()
     for method, spec in methods.items()
 ]
-OF_PEOPLE = [operation for operation in EVERY if operation.path.startswith("/auth/")]
-"""How people log in: see test_auth.py. All others take a token of a tenant."""
+OF_PEOPLE = [operation for operation in EVERY if operation.path.startswith(("/auth/", "/invitations/"))]
+"""How people log in and join: see test_auth.py and test_diary_sharing.py. All others take a token of a tenant."""
 OPERATIONS = [operation for operation in EVERY if operation not in OF_PEOPLE]
 WITH_ID = [operation for operation in OPERATIONS if "{" in operation.path]
 WITHOUT_ID = [operation for operation in OPERATIONS if "{" not in operation.path]

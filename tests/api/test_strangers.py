@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 
 from modules.accounts.models import ApiToken
+from modules.drafts.models import ShareMember
 from modules.jobs import services
 from modules.jobs.models import Job, JobSchedule
 from modules.kernel import clock
@@ -20,6 +21,7 @@ from tests.admin.factories import (
 )
 from tests.api.operations import OF_PEOPLE, OPERATIONS, WITH_ID, WITHOUT_ID
 from tests.api.within import within
+from tests.drafts.factories import DAY, make_invitation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -51,6 +53,8 @@ def alices(alice, force):
         "property_id": str(record.property.public_id),
         "unit_id": str(make_unit(record.property, MARK).public_id),
         "record_id": str(record.public_id),
+        "invitation_id": str(make_invitation(record.property, None, expires_in=DAY).public_id),
+        "share_id": share_of(record.property, notice.user).pk,
         "notification_id": notice.pk,
         "user_id": notice.user_id,
         "job_id": failed,
@@ -66,6 +70,11 @@ def alices(alice, force):
     }
 
 
+def share_of(place, user):
+    fields = {"target_type": "property", "target_id": place.pk, "role": "reader", "created_at": clock.now()}
+    return ShareMember.objects.create(tenant_id=place.tenant_id, user=user, **fields)
+
+
 def everything():
     """Return every row that a request may have changed."""
     with connection.cursor() as cursor:
@@ -73,6 +82,7 @@ def everything():
             *("jobs_job", "jobs_jobschedule", "jobs_replay"),
             *("notifications_notification", "notifications_preference"),
             *("drafts_project", "drafts_property", "drafts_unit", "drafts_contact", "drafts_record", "drafts_comment"),
+            *("drafts_invitation", "drafts_sharemember", "drafts_syncitem"),
         )
         cursor.execute(" UNION ALL ".join(f"SELECT to_jsonb(row) FROM {table} row" for table in tables))
         return cursor.fetchall()
@@ -84,8 +94,9 @@ def test_the_file_names_all_operations():
         "POST /auth/refresh",
         "POST /auth/logout",
         "GET /auth/me",
+        "POST /invitations/accept",
     }
-    assert len(OPERATIONS) == 55
+    assert len(OPERATIONS) == 62
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",
         "/jobs/{job_id}/data",
@@ -111,6 +122,8 @@ def test_the_file_names_all_operations():
         "/drafts/records/{record_id}",
         "/drafts/records/{record_id}/publish",
         "/drafts/records/{record_id}/comments",
+        "/drafts/invitations/{invitation_id}/revoke",
+        "/drafts/shares/{share_id}",
         "/notifications/{notification_id}/read",
         "/notifications/users/{user_id}/read",
         "/notifications/users/{user_id}/preferences",
@@ -136,8 +149,8 @@ def test_what_is_ones_own_is_there(operation, alices, alice):
 def test_nothing_of_anothers_is_in_an_answer(operation, alices, bob):
     answer = operation.call(bob.http)
 
-    nothing_to_replay = 409 if operation.body == "ReplayIn" else 200
-    assert answer.status_code in {200, 201, 202, nothing_to_replay}
+    of_nothing = {"ReplayIn": 409, "InvitationIn": 404, "SyncIn": 422}.get(operation.body, 200)
+    assert answer.status_code in {200, 201, 202, of_nothing}
     hers = [alices[name] for name in alices if name != "what"]
     words = [word for word in (MARK, *hers, "alice") if isinstance(word, str)]
     assert [word for word in words if word in answer.text] == []
