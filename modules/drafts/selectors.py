@@ -82,6 +82,12 @@ def comments(of: Record) -> "QuerySet[Comment]":
     return Comment.objects.filter(record=of, deleted_at=None).select_related("record")
 
 
+def documents() -> "QuerySet[Document]":
+    """Return the documents in scope that are not deleted, of records that are neither, with these."""
+    there = Document.objects.filter(deleted_at=None, record__deleted_at=None, record__deletion_started_at=None)
+    return there.select_related("record")
+
+
 def invitations() -> "QuerySet[Invitation]":
     """Return the invitations in scope."""
     return Invitation.objects.all()

@@ -8,6 +8,7 @@ from modules.drafts.models import ShareMember
 from modules.jobs import services
 from modules.jobs.models import Job, JobSchedule
 from modules.kernel import clock
+from modules.kernel.tenancy import all_tenants
 from tests.admin.factories import (
     make_customer,
     make_execution,
@@ -21,7 +22,7 @@ from tests.admin.factories import (
 )
 from tests.api.operations import OF_PEOPLE, OPERATIONS, WITH_ID, WITHOUT_ID
 from tests.api.within import within
-from tests.drafts.factories import DAY, make_invitation
+from tests.drafts.factories import DAY, attach, make_invitation
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -35,8 +36,9 @@ def place(db):
 
 
 @pytest.fixture
-def alices(alice, force):
+def alices(alice, force, settings, tmp_path):
     """Something of Alice's behind every kind of id, each with her mark."""
+    settings.MEDIA_ROOT = str(tmp_path)
     failed = alice.send(data={"fileId": MARK, "fileUrl": MARK, "fileName": MARK, "fileType": "x"}, tags=[MARK])
     force(failed, "failed", error_type=MARK, error_message=MARK)
     made = alice.http.post(
@@ -48,7 +50,10 @@ def alices(alice, force):
     shop = make_shop(alice.tenant, MARK)
     notice = make_notice(alice.tenant, MARK)
     record = make_record(alice.tenant, MARK)
+    with all_tenants():
+        document = attach(record, MARK.encode())
     return {
+        "document_id": str(document.public_id),
         "project_id": str(record.property.project.public_id),
         "property_id": str(record.property.public_id),
         "unit_id": str(make_unit(record.property, MARK).public_id),
@@ -82,6 +87,7 @@ def everything():
             *("jobs_job", "jobs_jobschedule", "jobs_replay"),
             *("notifications_notification", "notifications_preference"),
             *("drafts_project", "drafts_property", "drafts_unit", "drafts_contact", "drafts_record", "drafts_comment"),
+            "drafts_document",
             *("drafts_invitation", "drafts_sharemember", "drafts_syncitem"),
         )
         cursor.execute(" UNION ALL ".join(f"SELECT to_jsonb(row) FROM {table} row" for table in tables))
@@ -96,7 +102,7 @@ def test_the_file_names_all_operations():
         "GET /auth/me",
         "POST /invitations/accept",
     }
-    assert len(OPERATIONS) == 62
+    assert len(OPERATIONS) == 66
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",
         "/jobs/{job_id}/data",
@@ -122,6 +128,9 @@ def test_the_file_names_all_operations():
         "/drafts/records/{record_id}",
         "/drafts/records/{record_id}/publish",
         "/drafts/records/{record_id}/comments",
+        "/drafts/records/{record_id}/documents",
+        "/drafts/documents/{document_id}",
+        "/drafts/documents/{document_id}/content",
         "/drafts/invitations/{invitation_id}/revoke",
         "/drafts/shares/{share_id}",
         "/notifications/{notification_id}/read",

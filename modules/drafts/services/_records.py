@@ -132,7 +132,13 @@ def add_comment(
 
 
 def attach_document(
-    *, record_id: int, name: str, content: IO[bytes], now: datetime, uploaded_by_id: int | None = None
+    *,
+    record_id: int,
+    name: str,
+    content: IO[bytes],
+    now: datetime,
+    uploaded_by_id: int | None = None,
+    content_type: str = "",
 ) -> Document:
     """Store a file and its row; `content` can be read twice.
 
@@ -154,6 +160,7 @@ def attach_document(
                 tenant_id=record.tenant_id,
                 record=record,
                 name=name,
+                content_type=content_type,
                 storage_key=key,
                 size=size,
                 sha256=digest,
