@@ -119,7 +119,7 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
     "STYLES": [lambda _request: static("console/console.css")],
-    "SCRIPTS": [lambda _request: static("console/live.js")],
+    "SCRIPTS": [lambda _request: static("console/live.js"), lambda _request: static("console/names.js")],
     "SIDEBAR": {"show_search": False, "navigation": _NAVIGATION},
     "COLORS": {
         "primary": {
