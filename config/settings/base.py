@@ -116,7 +116,8 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".static"
 MEDIA_ROOT = env.data_dir() / "files"  # downloads on their way in; nothing is served from here
 
-API = _API
+# An upload: the biggest document there may be, and room for what travels around it.
+API = {**_API, "MAX_UPLOAD_BYTES": _DRAFTS["MAX_DOCUMENT_BYTES"] + 64 * 1024}
 NOTIFICATIONS = _NOTIFICATIONS
 SHOPTET = _SHOPTET
 DRAFTS = _DRAFTS

@@ -92,6 +92,8 @@ class ApiToken(models.Model):
         INVENTORY_READ = "inventory:read", _("Read inventory")
         NOTIFICATIONS_READ = "notifications:read", _("Read notifications and preferences")
         NOTIFICATIONS_WRITE = "notifications:write", _("Mark notifications read, change preferences")
+        DRAFTS_READ = "drafts:read", _("Read the diary")
+        DRAFTS_WRITE = "drafts:write", _("Write the diary, share it")
         SHOPTET_READ = "shoptet:read", _("Read shops and their log")
         SHOPTET_WRITE = "shoptet:write", _("Take snapshots of shops")
 

@@ -1,7 +1,7 @@
 """The storage of documents: Django's default one, whether that is a directory or S3."""
 
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, cast
 
 from django.core.files.base import File
 from django.core.files.storage import default_storage
@@ -32,6 +32,16 @@ def save_object(key: str, content: IO[bytes]) -> None:
     if stored != key:
         delete_object(stored)
         raise StorageFailed(f"{key} is taken.")
+
+
+def open_object(key: str) -> IO[bytes]:
+    """Return what is stored under `key`, to be closed by its reader. Raises FileNotFoundError and StorageFailed."""
+    try:
+        return cast("IO[bytes]", default_storage.open(key))
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise StorageFailed(f"{type(error).__name__}: {error}") from error
 
 
 def chunks(content: IO[bytes]) -> Iterator[bytes]:

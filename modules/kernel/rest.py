@@ -9,7 +9,15 @@ from typing import Annotated, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified
+from django.http import (
+    FileResponse,
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseNotModified,
+)
+from django.http.response import HttpResponseBase
 from django.urls import path
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils.cache import patch_vary_headers
@@ -111,20 +119,27 @@ class _OnceParser(Parser):
             raise Problem(422, _("Give each parameter once."), errors=dict.fromkeys(twice, told))
         return super().parse_querydict(data, list_fields, request)
 
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the JSON that was sent. One that calls itself an upload to be longer raises, which ends in `400`."""
+        if len(request.body) > settings.API["MAX_BODY_BYTES"]:
+            raise _too_big()
+        return super().parse_body(request)
+
 
 def _handler(as_problem: Callable[[Any], Problem]) -> Callable[[HttpRequest, Any], HttpResponse]:
     return lambda _request, error: as_problem(error).as_response()
 
 
 def _bounded(run: View) -> View:
-    """Refuse a body over the limit before anything reads it."""
+    """Refuse a body over the limit, or an upload over its own, before anything reads it."""
 
     @wraps(run)
     def bounded(request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        limit = settings.API["MAX_BODY_BYTES"]
+        is_upload = request.content_type == "multipart/form-data"
+        limit = settings.API["MAX_UPLOAD_BYTES" if is_upload else "MAX_BODY_BYTES"]
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or int(length) > limit:
-            return _too_big().as_response()
+            return (_upload_too_big() if is_upload else _too_big()).as_response()
         return run(request, **kwargs)
 
     return bounded
@@ -134,7 +149,7 @@ def _validated(run: View) -> View:
     """Give what one looks at an ETag, and answer `304` to who has it already.
 
     The tag is made of the answer itself: no column says when a job's progress or a schedule's next time changed, and
-    no tenant can have another's. It is weak, because a proxy may compress what we wrote.
+    no tenant can have another's. It is weak, because a proxy may compress what we wrote. A file brings its own.
     """
 
     @wraps(run)
@@ -142,16 +157,30 @@ def _validated(run: View) -> View:
         response = run(request, **kwargs)
         if request.method != "GET" or response.status_code != 200:
             return response
-        tag = f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+        tag = response.headers.get("ETag", "").removeprefix("W/") or _digest(response)
         known = {given.removeprefix("W/") for given in parse_etags(request.headers.get("If-None-Match", ""))}
-        answer = HttpResponseNotModified() if {tag, "*"} & known else response
-        answer["Content-Length"] = str(len(response.content))  # in a 304 too: that of the answer it stands for
+        answer = _not_modified(response) if {tag, "*"} & known else response
+        answer["Content-Length"] = _length(response)  # in a 304 too: that of the answer it stands for
         answer["ETag"] = f"W/{tag}"
         answer["Cache-Control"] = "private, no-cache"  # kept by its reader alone, and asked for each time
         patch_vary_headers(answer, ["Authorization"])
         return answer
 
     return validated
+
+
+def _digest(response: HttpResponse) -> str:
+    return f'"{hashlib.sha256(response.content).hexdigest()[:32]}"'
+
+
+def _length(response: HttpResponse) -> str:
+    return response["Content-Length"] if response.streaming else str(len(response.content))
+
+
+def _not_modified(response: HttpResponseBase) -> HttpResponse:
+    if isinstance(response, FileResponse) and response.file_to_stream:
+        response.file_to_stream.close()
+    return HttpResponseNotModified()
 
 
 def _describe_validator(operation: dict[str, Any]) -> None:
@@ -188,6 +217,11 @@ def _not_found(_request: HttpRequest, **_path: str) -> HttpResponse:
 def _too_big(_error: Exception | None = None) -> Problem:
     limit = settings.API["MAX_BODY_BYTES"]
     return Problem(413, _("The body is over %(limit)d bytes; store the data and send its id.") % {"limit": limit})
+
+
+def _upload_too_big() -> Problem:
+    told = {"limit": settings.API["MAX_UPLOAD_BYTES"]}
+    return Problem(413, _("The upload is over %(limit)d bytes.") % told)
 
 
 def _unauthorized(_error: Exception) -> Problem:

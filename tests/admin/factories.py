@@ -11,7 +11,7 @@ from modules.accounts.models import ActivityEntry, Login, Membership, Tenant, Us
 from modules.catalog import services as catalog_services
 from modules.catalog.models import Product
 from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
-from modules.drafts.models import Invitation, Project, Property, Record, ShareMember, SyncItem
+from modules.drafts.models import Invitation, Project, Property, Record, ShareMember, SyncItem, Unit
 from modules.inventory.models import VariantMetrics
 from modules.jobs.domain import ENDED, State
 from modules.jobs.models import Attempt, Batch, Job, JobSchedule, Replay, ReplayedJob, ScheduleFiring, Worker
@@ -256,6 +256,10 @@ def make_record(tenant: Tenant, mark: str, **fields: Any) -> Record:
     with all_tenants():
         place = make_place(tenant, mark)
         return make_draft(place, place.project.owner, **{"title": mark, **fields})
+
+
+def make_unit(place: Property, mark: str) -> Unit:
+    return Unit.objects.create(tenant_id=place.tenant_id, property=place, name=mark, created_at=clock.now())
 
 
 def make_offer(tenant: Tenant, mark: str, **fields: Any) -> Invitation:

@@ -13,7 +13,7 @@ from modules.jobs.models import Job
 
 ALL = ["jobs:read", "jobs:write", "customers:read", "inventory:read", "shoptet:read", "shoptet:write"]
 ALL += ["notifications:read", "notifications:write"]
-ALL += ["orders:read", "catalog:read"]
+ALL += ["orders:read", "catalog:read", "drafts:read", "drafts:write"]
 
 
 @dataclass

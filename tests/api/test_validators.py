@@ -6,16 +6,21 @@ from modules.customers.models import CustomerMetrics
 from modules.jobs.models import Job
 from modules.kernel.tenancy import all_tenants
 from tests.admin.factories import (
+    make_change,
     make_customer,
     make_execution,
     make_notice,
     make_order,
     make_product,
+    make_record,
+    make_share,
     make_shop,
+    make_unit,
     make_variant,
 )
 from tests.api.operations import OPERATIONS
 from tests.api.within import within
+from tests.drafts.factories import attach
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -29,7 +34,8 @@ def place(db):
 
 
 @pytest.fixture
-def ids(alice, force):
+def ids(alice, force, settings, tmp_path):
+    settings.MEDIA_ROOT = str(tmp_path)
     body = {"type": "quote-calculation", "data": {"quoteId": "q"}, "cron": "0 2 29 2 *"}
     customer = make_customer(alice.tenant, "Jana")
     shop, notice = make_shop(alice.tenant), make_notice(alice.tenant, "hers")
@@ -37,7 +43,16 @@ def ids(alice, force):
     failed = Job.objects.get(state="failed").pk
     with all_tenants():
         CustomerMetrics.objects.update(segment="loyal")
+        record = make_record(alice.tenant, "Revision")
+        make_change(alice.tenant, "publish")
+        make_share(alice.tenant, "shared")
+        document, unit = attach(record), make_unit(record.property, "Cellar")
     return {
+        "project_id": record.property.project.public_id,
+        "property_id": record.property.public_id,
+        "unit_id": unit.public_id,
+        "record_id": record.public_id,
+        "document_id": document.public_id,
         "job_id": alice.send(),
         "replay_id": alice.http.post("/jobs/replays", json={"reason": "mended", "jobs": [failed.hex]}).json()["id"],
         "user_id": notice.user_id,

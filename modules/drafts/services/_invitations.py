@@ -111,6 +111,11 @@ def revoke_invitation(*, invitation_id: int, now: datetime) -> bool:
     return waiting.update(status=Status.REVOKED, ended_at=now) == 1
 
 
+def end_share(*, share_id: int) -> bool:
+    """Share something in scope with somebody no more; False when it was not shared. Its invitation stays used."""
+    return ShareMember.objects.filter(pk=share_id).delete()[0] == 1
+
+
 def expire_invitations(*, limit: int, now: datetime) -> int:
     """Call at most `limit` overdue invitations in scope expired and tell who made them; return how many.
 

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from modules.drafts import clients, selectors
-from modules.drafts.models import Comment, Document, Project, Property, Record, Unit
+from modules.drafts.models import Comment, Contact, Document, Project, Property, Record, Unit
 
 
 class RecordGone(LookupError):
@@ -44,6 +44,15 @@ def add_property(*, project: Project, name: str, now: datetime, address: str = "
 def add_unit(*, of: Property, name: str, now: datetime) -> Unit:
     """Return a new unit of the property."""
     return Unit.objects.create(tenant_id=of.tenant_id, property=of, name=name, created_at=now)
+
+
+def add_contact(
+    *, of: Property, name: str, now: datetime, purpose: str = "", email: str = "", phone: str = ""
+) -> Contact:
+    """Return a new contact of the property."""
+    return Contact.objects.create(
+        tenant_id=of.tenant_id, property=of, name=name, purpose=purpose, email=email, phone=phone, created_at=now
+    )
 
 
 def create_record(
@@ -123,7 +132,13 @@ def add_comment(
 
 
 def attach_document(
-    *, record_id: int, name: str, content: IO[bytes], now: datetime, uploaded_by_id: int | None = None
+    *,
+    record_id: int,
+    name: str,
+    content: IO[bytes],
+    now: datetime,
+    uploaded_by_id: int | None = None,
+    content_type: str = "",
 ) -> Document:
     """Store a file and its row; `content` can be read twice.
 
@@ -145,6 +160,7 @@ def attach_document(
                 tenant_id=record.tenant_id,
                 record=record,
                 name=name,
+                content_type=content_type,
                 storage_key=key,
                 size=size,
                 sha256=digest,
