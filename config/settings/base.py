@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "modules.inventory",
     "modules.shoptet",
     "modules.drafts",
+    "modules.reports",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
