@@ -9,6 +9,7 @@ from config.settings.api import API as _API
 from config.settings.drafts import DRAFTS as _DRAFTS
 from config.settings.jobs import JOBS, TASKS  # noqa: F401
 from config.settings.notifications import NOTIFICATIONS as _NOTIFICATIONS
+from config.settings.reports import REPORTS as _REPORTS
 from config.settings.shoptet import SHOPTET as _SHOPTET
 
 BASE_DIR = env.ROOT
@@ -121,6 +122,7 @@ API = _API
 NOTIFICATIONS = _NOTIFICATIONS
 SHOPTET = _SHOPTET
 DRAFTS = _DRAFTS
+REPORTS = _REPORTS
 
 LOGGING = {
     "version": 1,

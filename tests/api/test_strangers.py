@@ -76,6 +76,10 @@ def test_the_file_names_all_operations():
         "POST /auth/refresh",
         "POST /auth/logout",
         "GET /auth/me",
+        "POST /users/me/export",
+        "GET /users/me/exports",
+        "GET /users/me/exports/{export_id}",
+        "DELETE /users/me/exports/{export_id}",
     }
     assert len(OPERATIONS) == 37
     assert {operation.path for operation in WITH_ID} == {

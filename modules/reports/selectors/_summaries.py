@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -30,21 +31,38 @@ def due_turns(*, cron: str, late_hours: int, now: datetime) -> dict[Turn, list[s
     return {turn: names[zone] for zone, turn in turns.items() if turn}
 
 
-def due_members(turn: Turn, *, zone_names: Sequence[str]) -> "QuerySet[Membership]":
-    """Return the members, in order of number, who want a summary and whose week was not dealt with."""
+@dataclass(frozen=True)
+class Reader:
+    """A member to write to; `number` is that of the membership, an empty locale is the installation's."""
+
+    number: int
+    who: Who
+    name: str
+    email: str
+    locale: str
+
+
+def due_readers(turn: Turn, *, zone_names: Sequence[str], limit: int, after: int = 0) -> list[Reader]:
+    """Return the next members, in order of number, who want a summary and whose week was not dealt with."""
     found = Membership.objects.filter(user__is_active=True, tenant__is_active=True, user__timezone__in=zone_names)
     theirs = {"tenant_id": OuterRef("tenant_id"), "user_id": OuterRef("user_id")}
     done = WeeklySummary.objects.filter(week=turn.week, **theirs)
     said_no = Preference.objects.filter(type=Kind.WEEKLY_SUMMARY, channel=Channel.EMAIL, is_on=False, **theirs)
-    return found.exclude(Exists(done)).exclude(Exists(said_no)).select_related("user").order_by("pk")
+    due = found.filter(pk__gt=after).exclude(Exists(done)).exclude(Exists(said_no))
+    return [_reader(member) for member in due.select_related("user").order_by("pk")[:limit]]
 
 
-def summaries_of(members: Sequence[Membership], turn: Turn, *, now: datetime) -> dict[Who, Summary]:
+def _reader(member: Membership) -> Reader:
+    user, who = member.user, Who(member.tenant_id, member.user_id)
+    return Reader(member.pk, who, _name(user), user.email, user.locale)
+
+
+def summaries_of(readers: Sequence[Reader], turn: Turn, *, now: datetime) -> dict[Who, Summary]:
     """Return each member's week; everybody has one, be there anything to tell or not."""
-    people = {Who(member.tenant_id, member.user_id): Summary() for member in members}
+    people = {reader.who: Summary() for reader in readers}
     places = places_of(people.keys())
     _tell_own(people, turn)
-    _tell_invitations(people, members, now)
+    _tell_invitations(people, readers, now)
     _tell_records(people, places, turn)
     _tell_comments(people, places, turn)
     _tell_members(people, places, turn)
@@ -90,16 +108,15 @@ def _count(people: dict[Who, Summary], rows: "QuerySet[Any]", counts: dict[str, 
             vars(summary).update(zip(counts, found, strict=True))
 
 
-def _tell_invitations(people: dict[Who, Summary], members: Sequence[Membership], now: datetime) -> None:
+def _tell_invitations(people: dict[Who, Summary], readers: Sequence[Reader], now: datetime) -> None:
     """Tell how many offers wait for them, found by their address."""
-    tenants = {member.tenant_id for member in members}
-    addresses = {member.user.email.lower() for member in members if member.user.email}
+    tenants = {reader.who.tenant_id for reader in readers}
+    addresses = {reader.email.lower() for reader in readers if reader.email}
     waiting = Invitation.objects.filter(status=Invitation.Status.PENDING, expires_at__gt=now)
     rows = waiting.filter(tenant_id__in=tenants, email__in=addresses).order_by().values_list("tenant_id", "email")
     found = {(tenant_id, email): count for tenant_id, email, count in rows.annotate(count=Count("id"))}
-    for member in members:
-        summary = people[Who(member.tenant_id, member.user_id)]
-        summary.pending_invitations = found.get((member.tenant_id, member.user.email.lower()), 0)
+    for reader in readers:
+        people[reader.who].pending_invitations = found.get((reader.who.tenant_id, reader.email.lower()), 0)
 
 
 def _seen(places: Places, prefix: str = "") -> Q:

@@ -12,14 +12,13 @@ from django.db.models import F
 from django.utils import translation
 from django.utils.formats import date_format
 
-from modules.accounts.models import Membership, User
 from modules.notifications import selectors as notification_selectors
 from modules.notifications import services as notification_services
 from modules.notifications.domain import InvalidMail
 from modules.reports import selectors
 from modules.reports.domain import Summary, Turn
 from modules.reports.models import SummaryReceipt, WeeklySummary
-from modules.reports.selectors import Who
+from modules.reports.selectors import Reader, Who
 
 log = logging.getLogger(__name__)
 Report = Callable[[int], None]
@@ -61,11 +60,10 @@ def count_summaries(*, cron: str, late_hours: int, limit: int, now: datetime) ->
     total = 0
     for turn, names in selectors.due_turns(cron=cron, late_hours=late_hours, now=now).items():
         last_id = 0
-        due = selectors.due_members(turn, zone_names=names)
-        while members := list(due.filter(pk__gt=last_id)[:limit]):
-            summaries = selectors.summaries_of(members, turn, now=now)
-            total += sum(bool(member.user.email) and summaries[_who(member)].has_news for member in members)
-            last_id = members[-1].pk
+        while readers := selectors.due_readers(turn, zone_names=names, limit=limit, after=last_id):
+            summaries = selectors.summaries_of(readers, turn, now=now)
+            total += sum(bool(reader.email) and summaries[reader.who].has_news for reader in readers)
+            last_id = readers[-1].number
     return total
 
 
@@ -86,30 +84,29 @@ def _require_addresses() -> None:
 @transaction.atomic
 def _send_batch(turn: Turn, names: Sequence[str], *, run: UUID, limit: int, now: datetime) -> int:
     """Deal with the next people of a zone; return how many were looked at, 0 at the end."""
-    members = list(selectors.due_members(turn, zone_names=names)[:limit])
-    taken = _take(members, turn, run=run, now=now)
-    mine = [member for member in members if _who(member) in taken]
-    if not mine:
-        return len(members)
-    summaries = selectors.summaries_of(mine, turn, now=now)
-    outcomes = {_who(member): _deal_with(member, summaries[_who(member)], turn) for member in mine}
-    _note(taken, outcomes, run=run, now=now)
-    return len(members)
+    readers = selectors.due_readers(turn, zone_names=names, limit=limit)
+    taken = _take(readers, turn, run=run, now=now)
+    mine = [reader for reader in readers if reader.who in taken]
+    if mine:
+        summaries = selectors.summaries_of(mine, turn, now=now)
+        outcomes = {reader.who: _deal_with(reader, summaries[reader.who], turn) for reader in mine}
+        _note(taken, outcomes, run=run, now=now)
+    return len(readers)
 
 
-def _take(members: Sequence[Membership], turn: Turn, *, run: UUID, now: datetime) -> dict[Who, int]:
+def _take(readers: Sequence[Reader], turn: Turn, *, run: UUID, now: datetime) -> dict[Who, int]:
     """Mark the people, but not those whom another run has marked; return the marks that are ours by person."""
     marks = [
         WeeklySummary(
-            tenant_id=member.tenant_id,
-            user_id=member.user_id,
+            tenant_id=reader.who.tenant_id,
+            user_id=reader.who.user_id,
             week=turn.week,
             zone=turn.zone,
             due_at=turn.due_at,
             run=run,
             created_at=now,
         )
-        for member in members
+        for reader in readers
     ]
     WeeklySummary.objects.bulk_create(marks, ignore_conflicts=True)
     ours = WeeklySummary.objects.filter(run=run, outcome=Outcome.TAKEN)
@@ -125,45 +122,36 @@ def _note(taken: dict[Who, int], outcomes: dict[Who, Outcome], *, run: UUID, now
     SummaryReceipt.objects.filter(run=run).update(**counts)
 
 
-def _deal_with(member: Membership, summary: Summary, turn: Turn) -> Outcome:
+def _deal_with(reader: Reader, summary: Summary, turn: Turn) -> Outcome:
     """Mail a week that has news; say what became of it."""
     if not summary.has_news:
         return Outcome.EMPTY
-    if not member.user.email:
+    if not reader.email:
         return Outcome.UNREACHABLE
     try:
-        _mail(member, summary, turn)
+        _mail(reader, summary, turn)
     except InvalidMail as error:  # one person's address must not cost the others their mail
-        log.warning("No weekly summary for user %s: %s", member.user_id, error)
+        log.warning("No weekly summary for user %s: %s", reader.who.user_id, error)
         return Outcome.UNREACHABLE
     return Outcome.MAILED
 
 
-def _mail(member: Membership, summary: Summary, turn: Turn) -> None:
-    user = member.user
-    locale = user.locale or notification_selectors.locale_of(None)
+def _mail(reader: Reader, summary: Summary, turn: Turn) -> None:
+    locale = reader.locale or notification_selectors.locale_of(None)
     with translation.override(locale):
         start, end = (date_format(day, "SHORT_DATE_FORMAT") for day in (turn.first_day, turn.last_day))
     notification_services.send_email(
-        tenant_id=member.tenant_id,
-        key=f"weekly_summary:{user.pk}:{turn.week}",
+        tenant_id=reader.who.tenant_id,
+        key=f"weekly_summary:{reader.who.user_id}:{turn.week}",
         template="weekly_summary",
-        to=[user.email],
+        to=[reader.email],
         values={
             **summary.values(),
-            "name": _name(user),
+            "name": " ".join(reader.name.split()),
             "start": start,
             "end": end,
             "open_url": f"{settings.DRAFTS['APP_URL']}/",
         },
-        user_id=user.pk,
+        user_id=reader.who.user_id,
         locale=locale,
     )
-
-
-def _name(user: User) -> str:
-    return " ".join((user.get_full_name() or user.get_username()).split())
-
-
-def _who(member: Membership) -> Who:
-    return Who(member.tenant_id, member.user_id)
