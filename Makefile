@@ -3,9 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 # One worker for each two cores and one more: most tests wait for servers that need a core themselves.
 TEST_WORKERS ?= $(shell n=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n / 2 + 1)))
+CHROMIUM := $(firstword $(shell command -v chromium chromium-browser google-chrome))
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-slow test-journeys test-rabbitmq test-chaos bench check lock clean
+.PHONY: help install run demo test test-slow test-journeys test-rabbitmq test-browser pictures test-chaos bench check lock clean
 
 help: ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +26,12 @@ test-rabbitmq: install ## Run the tests of jobs on RabbitMQ (Debian: apt install
 	@if [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]; then \
 		$(BIN)/python -m pytest --transport rabbitmq tests/jobs tests/signals/test_health.py tests/signals/test_metrics.py $(ARGS); \
 	else echo "Skipped: RabbitMQ is not installed. On Debian and Ubuntu: apt install rabbitmq-server"; fi
+test-browser: install ## Run the tests of the console in a real browser (Debian: apt install chromium)
+	@if [ -n "$(CHROMIUM)" ]; then $(MAKE) --no-print-directory .venv/browser && \
+		$(BIN)/python -m pytest tests/browser $(ARGS); \
+	else echo "Skipped: there is no Chromium. On Debian: apt install chromium"; fi
+pictures: install .venv/browser ## Take the README's pictures of the console anew
+	@$(BIN)/python -m pytest tests/browser/pictures.py $(ARGS)
 test-chaos: install ## Kill everything under load, 10,000 jobs; ARGS="--size full --seed 1"
 	@$(BIN)/python manage.py jobs_chaos $(ARGS)
 bench: install ## Measure against Dramatiq, Celery, Huey, Procrastinate, django-tasks
@@ -52,11 +59,18 @@ PRODUCTION := DJANGO_SETTINGS_MODULE=config.settings.production ALLOWED_HOSTS=ba
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-lock: ## Make requirements.lock anew from pyproject.toml
+.venv/browser: .venv/installed requirements-browser.lock
+	@echo "Installing what drives a browser into .venv"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-browser.lock
+	@touch $@
+
+lock: ## Make the lock files anew from pyproject.toml
 	@folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && $(PYTHON) -m venv "$$folder" && \
 	"$$folder/bin/pip" install --quiet --disable-pip-version-check uv && \
 	"$$folder/bin/uv" pip compile pyproject.toml --quiet --extra local --extra dev --universal \
-		--generate-hashes --python-version 3.11 --no-header --output-file requirements.lock
+		--generate-hashes --python-version 3.11 --no-header --output-file requirements.lock && \
+	"$$folder/bin/uv" pip compile --group pyproject.toml:browser --quiet --constraints requirements.lock --universal \
+		--generate-hashes --python-version 3.11 --no-header --output-file requirements-browser.lock
 
 clean: ## Remove the environment, the local data and all caches
 	@rm -rf .venv .data .static .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

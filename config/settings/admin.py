@@ -103,10 +103,10 @@ _NAVIGATION = [
             _item(_("Users"), icon="person", model="accounts.user"),
             _item(_("Memberships"), icon="badge", model="accounts.membership"),
             _item(_("Groups"), icon="shield_person", model="auth.group"),
-            _item(_("Audit log"), icon="history", model="admin.logentry", permission=WHOLE),
             _item(_("Logins"), icon="login", model="accounts.login"),
-            _item(_("Activity"), icon="history", model="accounts.activityentry"),
+            _item(_("Activity"), icon="footprint", model="accounts.activityentry"),
             _item(_("Cleanups"), icon="delete_sweep", model="accounts.cleanupreceipt"),
+            _item(_("Audit log"), icon="history", model="admin.logentry", permission=WHOLE),
         ],
     },
 ]
@@ -127,7 +127,7 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
     "STYLES": [lambda _request: static("console/console.css")],
-    "SCRIPTS": [lambda _request: static("console/live.js")],
+    "SCRIPTS": [lambda _request: static("console/live.js"), lambda _request: static("console/names.js")],
     "SIDEBAR": {"show_search": False, "navigation": _NAVIGATION},
     "COLORS": {
         "primary": {

@@ -33,7 +33,8 @@ def _start(supervisor: Supervisor, *, data: Path, port: int) -> str:
     """Start everything; return what a newcomer wants to know."""
     surroundings = product.environment(data)
     shop, admin = product.start_shop(supervisor, data=data, surroundings=surroundings), _Administrator(data)
-    commands = [admin.create, shop.connect, ("shoptet_sync", "orders", "--shop", "all")]
+    history = [] if env.flag("EMPTY", default=False) else [("history",)]
+    commands = [admin.create, shop.connect, *history, ("shoptet_sync", "orders", "--shop", "all")]
     if not (env.ROOT / ".static").exists() or not env.flag("DEBUG", default=True):
         commands.append(("collectstatic", "--noinput", "-v", "0"))
     known = {**surroundings, **shop.surroundings, **admin.surroundings}

@@ -1,6 +1,7 @@
 """`python -m deploy.local.steps JSON`: commands of manage.py one after another, in one process.
 
-Each start of Django takes two seconds on a small machine. JSON is a list of commands, each a list of words.
+Each start of Django takes two seconds on a small machine. JSON is a list of commands, each a list of words; `history`
+is no command of the product's, but the week that `make run` shows.
 """
 
 import json
@@ -16,11 +17,20 @@ def main(steps: Sequence[Sequence[str]]) -> int:
     django.setup()
     for name, *arguments in steps:
         try:
-            call_command(name, *arguments)
+            _do(name, arguments)
         except CommandError as error:
             sys.stderr.write(f"{name}: {error}\n")
             return 1
     return 0
+
+
+def _do(name: str, arguments: Sequence[str]) -> None:
+    if name == "history":
+        from deploy.local.history import fill  # its models want Django set up
+
+        fill()
+    else:
+        call_command(name, *arguments)
 
 
 if __name__ == "__main__":

@@ -104,10 +104,13 @@ def tally(rows: "QuerySet[Record]") -> tuple[int, datetime | None, datetime | No
     return found["count"], found["oldest"], found["newest"]
 
 
-def storage_keys(record_id: int) -> list[str]:
-    """Return where the contents of a record's documents are, in the order in which they came."""
-    documents = Document.objects.filter(record_id=record_id, deleted_at=None)
-    return list(documents.order_by("id").values_list("storage_key", flat=True))
+def storage_keys(record_ids: Sequence[int]) -> dict[int, list[str]]:
+    """Return where the contents of these records' documents are, by record; those without are missing."""
+    documents = Document.objects.filter(record__in=record_ids, deleted_at=None).order_by("id")
+    found: dict[int, list[str]] = {}
+    for record_id, key in documents.values_list("record_id", "storage_key"):
+        found.setdefault(record_id, []).append(key)
+    return found
 
 
 def newest_documents(record: Record, *, limit: int) -> list[Document]:

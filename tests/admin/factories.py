@@ -64,7 +64,7 @@ def make_job(state: str = State.SUCCEEDED, **fields: Any) -> Job:
     if state in ENDED:
         boring |= {"finished_at": now}
     if state == State.RUNNING:
-        boring |= {"worker_id": make_worker().pk, "deadline_at": now + timedelta(minutes=1)}
+        boring |= {"worker_id": fields.get("worker_id") or make_worker().pk, "deadline_at": now + timedelta(minutes=1)}
     if state == State.FAILED:
         boring |= {"error_type": "ValueError", "error_message": "no luck", "fingerprint": "f" * 16}
     return Job.objects.create(**(boring | fields))
@@ -84,7 +84,8 @@ def make_replay(*jobs: Job, **fields: Any) -> Replay:
 
 def make_attempt(job: Job, **fields: Any) -> Attempt:
     now = clock.now()
-    boring = {"number": 1, "worker_id": make_worker().pk, "started_at": now, "ended_at": now, "outcome": "failed"}
+    boring = {"number": 1, "started_at": now, "ended_at": now, "outcome": "failed"}
+    boring["worker_id"] = fields.get("worker_id") or make_worker().pk
     return Attempt.objects.create(job=job, **(boring | fields))
 
 

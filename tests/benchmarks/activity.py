@@ -24,7 +24,7 @@ LIMIT, PAUSE_SECONDS = 1_000, 0.1
 FILL = """
     INSERT INTO accounts_activityentry (tenant_id, user_id, verb, target_type, target_id, details, at)
     SELECT %(tenant_id)s, %(user_id)s, 'record.updated', 'record', n::text, jsonb_build_object('name', 'record ' || n),
-        now() - CASE WHEN n %% 11 = 0 THEN interval '80 days' ELSE interval '91 days' END - n * interval '1 second'
+        now() - CASE WHEN n %% 11 = 0 THEN interval '80 days' ELSE interval '91 days' END - n * interval '1 millisecond'
     FROM generate_series(1, %(rows)s * 11 / 10) AS n"""
 BARE = "DELETE FROM accounts_activityentry WHERE at < now() - interval '90 days'"
 

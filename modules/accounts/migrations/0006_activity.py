@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_catalog_scopes'),
+        ('accounts', '0001_squashed_0005_catalog_scopes'),
     ]
 
     operations = [

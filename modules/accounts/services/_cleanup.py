@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection
+from django.db.models.functions import Now
 
 from modules.accounts.models import CleanupReceipt
 
 Rule = CleanupReceipt.Rule
 Report = Callable[[int], None]
-"""Told after each full batch how many the run has deleted so far; may raise to stop there."""
+"""Told after each batch how many the run has deleted so far; may raise to stop there."""
 
 
 def clean_activity(
@@ -23,7 +24,7 @@ def clean_activity(
     age it began with; two runs at once delete each row once.
     """
     receipt = _open_receipt(run=run, rule=Rule.ACTIVITY, before=now - timedelta(days=days), now=now)
-    return {Rule.ACTIVITY: _sweep(receipt, limit=limit, pause_seconds=pause_seconds, now=now, report=report)}
+    return {Rule.ACTIVITY: _sweep(receipt, limit=limit, pause_seconds=pause_seconds, report=report)}
 
 
 def clean_tokens(*, run: UUID, revoked_days: int, limit: int, now: datetime, report: Report) -> dict[str, int]:
@@ -35,7 +36,7 @@ def clean_tokens(*, run: UUID, revoked_days: int, limit: int, now: datetime, rep
     counts: dict[str, int] = {}
     for rule, before in borders.items():
         receipt = _open_receipt(run=run, rule=rule, before=before, now=now)
-        counts[rule] = _sweep(receipt, limit=limit, pause_seconds=0, now=now, report=report)
+        counts[rule] = _sweep(receipt, limit=limit, pause_seconds=0, report=report)
     return counts
 
 
@@ -43,14 +44,14 @@ def _open_receipt(*, run: UUID, rule: str, before: datetime, now: datetime) -> C
     return CleanupReceipt.objects.get_or_create(run=run, rule=rule, defaults={"before": before, "started_at": now})[0]
 
 
-def _sweep(receipt: CleanupReceipt, *, limit: int, pause_seconds: float, now: datetime, report: Report) -> int:
+def _sweep(receipt: CleanupReceipt, *, limit: int, pause_seconds: float, report: Report) -> int:
     """Delete what the receipt's rule calls old, batch by batch; return how many went in the whole run."""
     gone, done = _delete_batch(receipt, limit=limit)
-    while gone == limit:
+    while gone:  # a short batch may be one of which another run took some
         report(done)
         time.sleep(pause_seconds)  # others get their turn at the disk
         gone, done = _delete_batch(receipt, limit=limit)
-    CleanupReceipt.objects.filter(pk=receipt.pk, finished_at=None).update(finished_at=now)
+    CleanupReceipt.objects.filter(pk=receipt.pk, finished_at=None).update(finished_at=Now())
     return done
 
 

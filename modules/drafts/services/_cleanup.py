@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from modules.drafts.models import CleanupReceipt, Document, Record
 
 Report = Callable[[int], None]
 Rule = CleanupReceipt.Rule
+_STAMP = "version", "edited_at", "deletion_started_at"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Cleaned:
 def clean_up(*, run: UUID, retention: Retention, limit: int, now: datetime, report: Report) -> Cleaned:
     """Delete drafts in scope that are old enough and were warned of; `limit` are looked up at a time, until none.
 
-    Not one transaction: each draft is taken out of its editors' hands, its documents are deleted from the storage,
+    Not one transaction: a draft with documents is taken out of its editors' hands, they are deleted from the storage,
     and then row and receipt change together. Killed in between, it is finished by the next run. A draft that was
     edited or published after it was looked up survives. With the same `run` it goes on as it began. `report` is
     told how many of each batch are dealt with.
@@ -45,8 +47,7 @@ def clean_up(*, run: UUID, retention: Retention, limit: int, now: datetime, repo
     failures: list[Failure] = []
     last_id = 0
     while batch := _look_up(retention, now=receipt.started_at, after=last_id, limit=limit):
-        found = [_delete(record, retention, receipt=receipt, now=now) for record in batch]
-        failures += [failure for failure in found if failure]
+        failures += _delete_batch(batch, retention, receipt=receipt, now=now)
         last_id = batch[-1].pk
         report(len(batch))
     return _close_receipt(receipt, failures, now)
@@ -66,31 +67,61 @@ def _close_receipt(receipt: CleanupReceipt, failures: list[Failure], now: dateti
 
 def _look_up(retention: Retention, *, now: datetime, after: int, limit: int) -> list[Record]:
     found = selectors.deletable_drafts(retention=retention, now=now).filter(pk__gt=after)
-    return list(found.only("public_id", "version", "deletion_started_at")[:limit])
+    return list(found.only("public_id", *_STAMP)[:limit])
 
 
-def _delete(record: Record, retention: Retention, *, receipt: CleanupReceipt, now: datetime) -> Failure | None:
+def _delete_batch(
+    batch: list[Record], retention: Retention, *, receipt: CleanupReceipt, now: datetime
+) -> list[Failure]:
+    """Delete those with documents one by one, the others in one transaction; return which are left and why."""
+    keys = selectors.storage_keys([record.pk for record in batch])
+    found = [
+        _delete(record, keys[record.pk], retention, receipt=receipt, now=now) for record in batch if record.pk in keys
+    ]
+    _bury_bare([record for record in batch if record.pk not in keys], retention, receipt=receipt, now=now)
+    return [failure for failure in found if failure]
+
+
+@transaction.atomic
+def _bury_bare(records: list[Record], retention: Retention, *, receipt: CleanupReceipt, now: datetime) -> None:
+    """Delete drafts without documents: those that are what was looked up, and that nobody has in hand."""
+    seen = {record.pk: _stamp(record) for record in records}
+    there = selectors.deletable_drafts(retention=retention, now=receipt.started_at).filter(pk__in=seen)
+    locked = there.select_for_update(skip_locked=True)
+    _bury([record for record in locked if _stamp(record) == seen[record.pk]], receipt=receipt, now=now)
+
+
+def _delete(
+    record: Record, keys: list[str], retention: Retention, *, receipt: CleanupReceipt, now: datetime
+) -> Failure | None:
     """Delete one draft, unless it changed meanwhile; return why it is left, if the storage failed."""
     if not _take(record, retention, receipt=receipt, now=now):
         return None
     deleted = 0
     try:
-        for key in selectors.storage_keys(record.pk):
+        for key in keys:
             clients.delete_object(key)
             deleted += 1
     except clients.StorageFailed as error:
         if deleted == 0 and record.deletion_started_at is None:
             _give_back(record, taken_at=now)
         return Failure(record.public_id, str(error))
-    _bury(record, receipt=receipt, now=now)
+    with transaction.atomic():
+        left = selectors.half_deleted_drafts().filter(pk=record.pk)
+        _bury(list(left.select_for_update()), receipt=receipt, now=now)
     return None
 
 
 def _take(record: Record, retention: Retention, *, receipt: CleanupReceipt, now: datetime) -> bool:
     """Take the draft out of its editors' hands, or over from a run that left it, if it is what was looked up."""
     there = selectors.deletable_drafts(retention=retention, now=receipt.started_at)
-    same = there.filter(pk=record.pk, version=record.version, deletion_started_at=record.deletion_started_at)
+    same = there.filter(pk=record.pk, **dict(zip(_STAMP, _stamp(record), strict=True)))
     return same.order_by().update(deletion_started_at=now) == 1
+
+
+def _stamp(record: Record) -> tuple[Any, ...]:
+    """Return what changes with each change of the draft."""
+    return tuple(getattr(record, name) for name in _STAMP)
 
 
 def _give_back(record: Record, *, taken_at: datetime) -> None:
@@ -99,17 +130,16 @@ def _give_back(record: Record, *, taken_at: datetime) -> None:
     mine.update(deletion_started_at=None)
 
 
-@transaction.atomic
-def _bury(record: Record, *, receipt: CleanupReceipt, now: datetime) -> None:
-    """Mark the draft and its documents as deleted and count them; of two at once, one does."""
-    left = selectors.half_deleted_drafts().filter(pk=record.pk)
-    created_at = left.values_list("created_at", flat=True).first()
-    if created_at is None or not left.update(deleted_at=now, deletion_started_at=None):
+def _bury(records: list[Record], *, receipt: CleanupReceipt, now: datetime) -> None:
+    """Mark locked drafts and their documents as deleted and count them."""
+    if not records:
         return
-    documents = Document.objects.filter(record_id=record.pk, deleted_at=None).update(deleted_at=now)
+    numbers, times = [record.pk for record in records], [record.created_at for record in records]
+    Record.objects.filter(pk__in=numbers).update(deleted_at=now, deletion_started_at=None)
+    documents = Document.objects.filter(record__in=numbers, deleted_at=None).update(deleted_at=now)
     CleanupReceipt.objects.filter(pk=receipt.pk).update(
-        count=F("count") + 1,
+        count=F("count") + len(records),
         documents=F("documents") + documents,
-        oldest_at=Least("oldest_at", created_at),
-        newest_at=Greatest("newest_at", created_at),
+        oldest_at=Least("oldest_at", min(times)),
+        newest_at=Greatest("newest_at", max(times)),
     )

@@ -140,6 +140,7 @@ def attach_document(
     try:
         with transaction.atomic():
             _locked(record_id)
+            Record.objects.filter(pk=record_id).update(edited_at=now)  # its texts keep their version
             return Document.objects.create(
                 tenant_id=record.tenant_id,
                 record=record,

@@ -131,10 +131,10 @@ def _pace(now: datetime) -> list[dict[str, Any]]:
         return []
     minutes = runs_by_minute(now=now)
     total, failed = sum(row.runs for row in minutes), sum(row.failed for row in minutes)
-    label = _("%(runs)d runs in the last hour, %(failed)d of them failed") % {"runs": total, "failed": failed}
+    label = _("in the last hour: %(runs)d, failed: %(failed)d") % {"runs": total, "failed": failed}
     columns = [_column(row) for row in minutes]
     top = str(max(row.runs for row in minutes) or "")
-    drawing = column_chart(columns, label=label, tone="red" if failed else "blue", top=top) if total else ""
+    drawing = column_chart(columns, label=label, top=top) if total else ""
     return [
         {"title": _("Runs by minute"), "note": label, "drawing": drawing, "empty": _("No run ended."), "wide": True}
     ]
@@ -142,8 +142,12 @@ def _pace(now: datetime) -> list[dict[str, Any]]:
 
 def _column(row: RunsOfMinute) -> Column:
     at = timezone.localtime(row.minute_at)
-    text = _("%(time)s: %(runs)d runs, %(failed)d failed")
-    return Column(f"{at:%H:%M}", row.runs, text % {"time": f"{at:%H:%M}", "runs": row.runs, "failed": row.failed})
+    text = _("%(time)s: runs %(runs)d, failed %(failed)d") % {
+        "time": f"{at:%H:%M}",
+        "runs": row.runs,
+        "failed": row.failed,
+    }
+    return Column(f"{at:%H:%M}", row.runs, text, bad=row.failed)
 
 
 def _by_cause(now: datetime) -> list[Bar]:

@@ -28,6 +28,7 @@ from modules.kernel import clock
 from modules.kernel.console import (
     BaseModelForm,
     ConsoleAdmin,
+    LongSelectWidget,
     ReadOnlyAdmin,
     SelectWidget,
     TextareaWidget,
@@ -67,7 +68,7 @@ class OptionsField(forms.JSONField):
 class ScheduleForm(BaseModelForm):
     """An operator's changes; a field left empty means the code's default, named beside it."""
 
-    timezone = forms.ChoiceField(label=gettext_lazy("Time zone"), required=False, widget=SelectWidget)
+    timezone = forms.ChoiceField(label=gettext_lazy("Time zone"), required=False, widget=LongSelectWidget)
     is_enabled = forms.TypedChoiceField(
         label=gettext_lazy("Enabled"),
         required=False,
@@ -80,7 +81,7 @@ class ScheduleForm(BaseModelForm):
         label=gettext_lazy("Options"), required=False, widget=TextareaWidget(attrs={"rows": 4}), encoder=PrettyEncoder
     )
 
-    country = forms.ChoiceField(label=gettext_lazy("Holidays of"), required=False, widget=SelectWidget)
+    country = forms.ChoiceField(label=gettext_lazy("Holidays of"), required=False, widget=LongSelectWidget)
 
     class Meta:
         model = JobSchedule

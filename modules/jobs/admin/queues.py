@@ -252,7 +252,7 @@ def _state(board: QueueBoard) -> SafeString:
 
 def _trend(board: QueueBoard) -> Any:
     total = sum(board.runs)
-    label = _("%(runs)d runs in 30 minutes, %(failed)d of them failed") % {"runs": total, "failed": board.failed}
+    label = _("runs: %(runs)d, failed: %(failed)d") % {"runs": total, "failed": board.failed}
     return two_lines(sparkline(board.runs, label=label, tone="red" if board.failed else "blue"), label if total else "")
 
 

@@ -23,6 +23,7 @@ from modules.kernel.console._display import (
     two_lines,
 )
 from modules.kernel.console._facts import add_fact
+from modules.kernel.console._fields import LongSelectWidget
 from modules.kernel.console._figures import Bar, Card, bars
 from modules.kernel.console._paging import COUNT_CAP, CappedPaginator
 from modules.kernel.console._receipts import ReceiptAdmin
@@ -51,6 +52,7 @@ __all__ = [
     "ConsoleAdmin",
     "ConsoleInline",
     "Fact",
+    "LongSelectWidget",
     "NumberWidget",
     "PasswordChangeForm",
     "PasswordWidget",

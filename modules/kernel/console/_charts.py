@@ -14,17 +14,21 @@ from django.utils.safestring import SafeString
 from modules.kernel.console._figures import Bar
 
 SPARK_STEP, SPARK_HEIGHT = 7, 26
-CHART_WIDTH, CHART_HEIGHT, CHART_LEFT, CHART_FOOT = 720, 190, 8, 22
+CHART_WIDTH, CHART_HEIGHT = 720, 150
 LABELS = 12  # words below a chart at most; more would run into each other
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a chart: the word below it, its height, and what it says when it is pointed at."""
+    """One column of a chart: the word below it, its height, what it says when it is pointed at.
+
+    `bad` is how much of the height went wrong: the red part on top.
+    """
 
     label: str
     value: float
     text: str
+    bad: float = 0
 
 
 def sparkline(values: Sequence[float], *, label: str, tone: str = "blue") -> SafeString:
@@ -45,38 +49,47 @@ def sparkline(values: Sequence[float], *, label: str, tone: str = "blue") -> Saf
 
 
 def column_chart(columns: Sequence[Column], *, label: str, tone: str = "blue", top: str = "") -> SafeString:
-    """Return a chart as wide as its panel; `top` names the value of the highest line."""
+    """Return a chart as wide as its panel; `top` names the value of the highest line.
+
+    The drawing is stretched, so its words stand beside it: as large on a phone as on a screen.
+    """
     highest = max([*(column.value for column in columns), 0]) or 1
-    floor = CHART_HEIGHT - CHART_FOOT
-    step = (CHART_WIDTH - CHART_LEFT) / max(len(columns), 1)
+    step = CHART_WIDTH / max(len(columns), 1)
+    drawn = ((_column(column, place * step, step=step, highest=highest),) for place, column in enumerate(columns))
+    lines = ((y, CHART_WIDTH, y) for y in (1, CHART_HEIGHT / 2, CHART_HEIGHT - 1))
+    return format_html(
+        '<div class="bk-chart bk-{}"><span class="bk-top" aria-hidden="true">{}</span>'
+        '<svg viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" aria-label="{}">{}{}</svg>'
+        '<div class="bk-axis" aria-hidden="true">{}</div></div>',
+        *(tone, top, CHART_WIDTH, CHART_HEIGHT, label),
+        format_html_join("", '<line x1="0" y1="{}" x2="{}" y2="{}"/>', lines),
+        format_html_join("", "{}", drawn),
+        format_html_join("", '<span style="left: {}%">{}</span>', _axis(columns)),
+    )
+
+
+def _axis(columns: Sequence[Column]) -> list[tuple[float, str]]:
+    """Return the words below a chart and where each has its middle, in hundredths of the width; the last is named."""
     every = -(-len(columns) // LABELS) or 1
-    drawn = [_column(column, place, step=step, highest=highest, floor=floor) for place, column in enumerate(columns)]
-    words = (
-        (round(CHART_LEFT + (place + 0.5) * step, 1), CHART_HEIGHT - 6, column.label)
+    return [
+        (round(100 * (place + 0.5) / len(columns), 2), column.label)
         for place, column in enumerate(columns)
         if (len(columns) - 1 - place) % every == 0
-    )
-    lines = ((CHART_LEFT, y, CHART_WIDTH, y) for y in (18, (18 + floor) / 2, floor))
-    return format_html(
-        '<svg class="bk-chart bk-{}" viewBox="0 0 {} {}" role="img" aria-label="{}">{}'
-        '<text x="{}" y="12">{}</text>{}{}</svg>',
-        *(tone, CHART_WIDTH, CHART_HEIGHT, label),
-        format_html_join("", '<line x1="{}" y1="{}" x2="{}" y2="{}"/>', lines),
-        *(CHART_LEFT, top),
-        format_html_join("", "{}", ((column,) for column in drawn)),
-        format_html_join("", '<text x="{}" y="{}" text-anchor="middle">{}</text>', words),
-    )
+    ]
 
 
-def _column(column: Column, place: int, *, step: float, highest: float, floor: float) -> SafeString:
-    height = (floor - 18) * max(column.value, 0) / highest
-    x, width = CHART_LEFT + place * step + step * 0.12, step * 0.76
+def _column(column: Column, left: float, *, step: float, highest: float) -> SafeString:
+    height = CHART_HEIGHT * max(column.value, 0) / highest
+    bad = CHART_HEIGHT * min(max(column.bad, 0), max(column.value, 0)) / highest
+    x, width, top = round(left + step * 0.12, 1), round(step * 0.76, 1), CHART_HEIGHT - height
     # The invisible one behind takes the pointer, or a small value would be hard to ask about.
     return format_html(
-        '<g><title>{}</title><rect x="{}" y="18" width="{}" height="{}" fill="transparent"/>'
-        '<rect class="bk-bar" x="{}" y="{}" width="{}" height="{}" rx="2"/></g>',
-        *(column.text, round(x, 1), round(width, 1), round(floor - 18, 1)),
-        *(round(x, 1), round(floor - height, 1), round(width, 1), round(height, 1)),
+        '<g><title>{}</title><rect x="{}" width="{}" height="{}" fill="transparent"/>'
+        '<rect class="bk-bar" x="{}" y="{}" width="{}" height="{}"/>'
+        '<rect class="bk-bad" x="{}" y="{}" width="{}" height="{}"/></g>',
+        *(column.text, x, width, CHART_HEIGHT),
+        *(x, round(top + bad, 1), width, round(height - bad, 1)),
+        *(x, round(top, 1), width, round(bad, 1)),
     )
 
 

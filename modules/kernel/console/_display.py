@@ -202,7 +202,8 @@ def table(headers: Sequence[Any], rows: Iterable[Sequence[Any]]) -> SafeString:
         return muted("–")
     head = format_html_join("", '<th scope="col">{}</th>', ((header,) for header in headers))
     return format_html(
-        '<div class="bk-scroll"><table class="bk-table"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>',
+        '<div class="bk-scroll" tabindex="0"><table class="bk-table"><thead><tr>{}</tr></thead>'
+        "<tbody>{}</tbody></table></div>",
         *(head, format_html_join("", "{}", ((row,) for row in body))),
     )
 

@@ -10,7 +10,7 @@ from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -204,8 +204,9 @@ def _readable(row: EmailMessage, encrypted: str) -> str | SafeString:
 def _page(source: str) -> SafeString:
     """Return a page in a frame of its own, in which nothing runs and nothing leads out."""
     return format_html(
-        '<iframe sandbox="" srcdoc="{}" title="{}" style="width:100%;height:36rem;border:1px solid #8884"></iframe>',
-        *(source, _("HTML")),
+        '<iframe sandbox="" srcdoc="{}" title="{}"'
+        ' style="width:100%;height:36rem;background:#fff;border:1px solid #8884"></iframe>',
+        *(escape(source), _("HTML")),  # also what a template made, and calls safe: safe in a page, not in an attribute
     )
 
 

@@ -38,6 +38,7 @@ PIPELINES = (
     Pipeline(_("Stock"), (Kind.STOCKS,), "shoptet.fetch_stocks"),
     Pipeline(_("Customers"), (Kind.CUSTOMERS_INCREMENTAL, Kind.CUSTOMERS_SNAPSHOT), "customers.fetch_new"),
     Pipeline(_("Comparison"), (Kind.ORDERS_RECONCILIATION,), "shoptet.reconcile_orders"),
+    Pipeline(_("Comparison of products"), (Kind.PRODUCTS_RECONCILIATION,), "shoptet.reconcile_products", True),
 )
 
 
