@@ -4,7 +4,8 @@ import pytest
 
 from modules.accounts.models import Tenant
 from modules.kernel.tenancy import all_tenants
-from tests.drafts.factories import make_member, make_property
+from tests.drafts.factories import make_property
+from tests.reports.factories import make_member
 
 
 @pytest.fixture

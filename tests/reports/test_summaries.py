@@ -1,5 +1,6 @@
 """Everybody who wants it is told of their week once, at their own Monday nine o'clock, and nobody is forgotten."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -24,7 +25,8 @@ from modules.reports import selectors, services
 from modules.reports.actors import send_summaries
 from modules.reports.domain import MAX_ITEMS, Summary, Turn
 from modules.reports.models import SummaryReceipt, WeeklySummary
-from tests.drafts.factories import DAY, attach, make_draft, make_invitation, make_member, make_property
+from tests.drafts.factories import DAY, make_draft, make_invitation, make_property
+from tests.reports.factories import LONG_AGO, make_member
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +69,8 @@ def share(place, user, kind="property", at=None):
 def crowd(tenant, count, place=None, zone=""):
     """Return people with something to report each."""
     users = User.objects.bulk_create(
-        User(username=f"u{number}", email=f"u{number}@example.com", timezone=zone) for number in range(count)
+        User(username=f"u{number}", email=f"u{number}@example.com", timezone=zone, date_joined=LONG_AGO)
+        for number in range(count)
     )
     Membership.objects.bulk_create(Membership(user=user, tenant=tenant) for user in users)
     place = place or make_property(tenant)
@@ -100,14 +103,15 @@ def test_the_mail_tells_of_the_week_before_in_the_readers_language(cottage, jana
     assert Job.objects.filter(actor="notifications.send_email").count() == 2
 
 
-def test_ones_own_week_is_counted_between_two_midnights_of_ones_own(cottage, jana):
+def test_ones_own_week_is_counted_between_two_midnights_of_ones_own(cottage, jana, files):
     first, last = datetime(2026, 11, 22, 23, tzinfo=UTC), datetime(2026, 11, 29, 22, 59, 59, tzinfo=UTC)
     before, after = first - timedelta(seconds=1), last + timedelta(seconds=1)
     for at in (before, first, last, after):
         record = publish(cottage, jana, at=at)
         say(record, jana, at=at)
-        document = attach(record)
-        type(document).objects.filter(pk=document.pk).update(created_at=at, uploaded_by=jana)
+        draft_services.attach_document(
+            record_id=record.pk, name="a.jpg", content=io.BytesIO(b"photo"), uploaded_by_id=jana.pk, now=at
+        )
     make_draft(cottage, jana, created_at=before, edited_at=THURSDAY)
     make_draft(cottage, jana, created_at=THURSDAY, deleted_at=THURSDAY)
 
@@ -242,6 +246,12 @@ def test_an_outage_is_made_up_for_until_it_is_too_late(cottage, jana):
     assert send(now=MONDAY + timedelta(hours=49)).mailed == 0
     assert send(now=MONDAY + timedelta(hours=47)).mailed == 1
     assert EmailMessage.objects.get().key.endswith("2026-W49")
+
+
+def test_who_joins_later_that_monday_waits_a_week(alice, cottage):
+    make_draft(cottage, make_member(alice, "new", date_joined=MONDAY), created_at=MONDAY)
+
+    assert [send(now=MONDAY + later).mailed for later in (timedelta(hours=1), 7 * DAY)] == [0, 1]
 
 
 def test_twice_is_once_and_the_next_week_is_another(cottage, jana):

@@ -43,12 +43,15 @@ class Reader:
 
 
 def due_readers(turn: Turn, *, zone_names: Sequence[str], limit: int, after: int = 0) -> list[Reader]:
-    """Return the next members, in order of number, who want a summary and whose week was not dealt with."""
+    """Return the next members, in order of number, who want a summary and whose week was not dealt with.
+
+    Who joined after the clock had come to it waits for the next week.
+    """
     found = Membership.objects.filter(user__is_active=True, tenant__is_active=True, user__timezone__in=zone_names)
     theirs = {"tenant_id": OuterRef("tenant_id"), "user_id": OuterRef("user_id")}
     done = WeeklySummary.objects.filter(week=turn.week, **theirs)
     said_no = Preference.objects.filter(type=Kind.WEEKLY_SUMMARY, channel=Channel.EMAIL, is_on=False, **theirs)
-    due = found.filter(pk__gt=after).exclude(Exists(done)).exclude(Exists(said_no))
+    due = found.filter(pk__gt=after, user__date_joined__lt=turn.due_at).exclude(Exists(done)).exclude(Exists(said_no))
     return [_reader(member) for member in due.select_related("user").order_by("pk")[:limit]]
 
 
