@@ -2,7 +2,7 @@
 
 from ninja.openapi.docs import Swagger
 
-from modules.accounts.api import BearerToken, PersonToken, in_tenants_scope, with_rate_limit
+from modules.accounts.api import BearerToken, MemberToken, PersonToken, in_tenants_scope, with_rate_limit
 from modules.accounts.api import router as auth
 from modules.catalog.api import router as catalog
 from modules.customers.api import router as customers
@@ -13,6 +13,7 @@ from modules.jobs.api import router as jobs
 from modules.kernel.rest import RestApi
 from modules.notifications.api import router as notifications
 from modules.orders.api import router as orders
+from modules.reports.api import router as exports
 from modules.shoptet.api import router as shoptet
 
 api = RestApi(
@@ -37,4 +38,5 @@ api.add_router("/drafts", drafts, auth=BearerToken("drafts"), tags=["drafts"])
 api.add_router("/invitations", joining, auth=PersonToken(), tags=["drafts"])
 api.add_router("/inventory", inventory, auth=BearerToken("inventory"), tags=["inventory"])
 api.add_router("/notifications", notifications, auth=BearerToken("notifications"), tags=["notifications"])
+api.add_router("/users/me", exports, auth=MemberToken(), tags=["users"])
 api.add_router("/shoptet", shoptet, auth=BearerToken("shoptet"), tags=["shoptet"])

@@ -19,6 +19,7 @@ urlpatterns = [
     path("api/v1/", api.urls),
     path("webhooks/shoptet/", include("modules.shoptet.urls")),
     path("", include("modules.notifications.urls")),
+    path("exports/", include("modules.reports.urls")),
     path("metrics", metrics.export),
     path("health/live", health.live),
     path("health/ready", health.ready),

@@ -80,6 +80,14 @@ _NAVIGATION = [
         ],
     },
     {
+        "title": _("Reports"),
+        "items": [
+            _item(_("Data exports"), icon="folder_zip", model="reports.export"),
+            _item(_("Weekly summaries"), icon="summarize", model="reports.weeklysummary"),
+            _item(_("Runs of weekly summaries"), icon="receipt_long", model="reports.summaryreceipt"),
+        ],
+    },
+    {
         "title": _("Messages"),
         "items": [
             _item(_("E-mails"), icon="mail", model="notifications.emailmessage"),

@@ -9,6 +9,7 @@ from config.settings.api import API as _API
 from config.settings.drafts import DRAFTS as _DRAFTS
 from config.settings.jobs import JOBS, TASKS  # noqa: F401
 from config.settings.notifications import NOTIFICATIONS as _NOTIFICATIONS
+from config.settings.reports import REPORTS as _REPORTS
 from config.settings.shoptet import SHOPTET as _SHOPTET
 
 BASE_DIR = env.ROOT
@@ -36,6 +37,7 @@ INSTALLED_APPS = [
     "modules.inventory",
     "modules.shoptet",
     "modules.drafts",
+    "modules.reports",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -121,6 +123,7 @@ API = {**_API, "MAX_UPLOAD_BYTES": _DRAFTS["MAX_DOCUMENT_BYTES"] + 64 * 1024}
 NOTIFICATIONS = _NOTIFICATIONS
 SHOPTET = _SHOPTET
 DRAFTS = _DRAFTS
+REPORTS = _REPORTS
 
 LOGGING = {
     "version": 1,

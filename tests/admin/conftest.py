@@ -53,8 +53,9 @@ def operator(alice, login):
     """The client of one of Alice's staff who may act on jobs, schedules and shops."""
     mails = ["notifications.change_emailmessage", "notifications.change_suppression"]
     diary = ["drafts.change_invitation", "drafts.change_syncitem"]
+    exports = ["reports.change_export"]
     shops = ["shoptet.change_shop", "shoptet.change_parkedrecord", "shoptet.change_webhookevent"]
-    may = [*mails, *diary, *shops, "jobs.change_job", "jobs.change_jobschedule"]
+    may = [*mails, *diary, *exports, *shops, "jobs.change_job", "jobs.change_jobschedule"]
     return login(make_staff("operator", tenants=[alice], permissions=["view_*", *may]))
 
 

@@ -21,6 +21,7 @@ from modules.kernel.tenancy import all_tenants
 from modules.notifications.models import CleanupReceipt, EmailMessage, Notification, Recipient, Suppression
 from modules.orders import services as order_services
 from modules.orders.models import Order
+from modules.reports.models import Export, WeeklySummary
 from modules.shoptet import services as shoptet_services
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, WebhookEvent
 from tests.catalog.factories import product_facts
@@ -288,3 +289,20 @@ def make_change(tenant: Tenant, mark: str, **fields: Any) -> SyncItem:
         return make_sync_item(
             tenant, make_member(tenant, f"offline-{mark}"), "add_comment", {"text": mark}, **{**boring, **fields}
         )
+
+
+def make_export(tenant: Tenant, mark: str, **fields: Any) -> Export:
+    now = clock.now()
+    boring = {"state": "ready", "size": 5, "storage_key": f"exports/{mark}", "created_at": now, "finished_at": now}
+    with all_tenants():
+        user = make_member(tenant, f"exports-{mark}")
+        ready = {**boring, "expires_at": now + timedelta(hours=24), **fields}
+        return Export.objects.create(tenant=tenant, user=user, **ready)
+
+
+def make_summary(tenant: Tenant, mark: str, **fields: Any) -> WeeklySummary:
+    now = clock.now()
+    boring = {"week": "2026-W49", "zone": "Europe/Prague", "due_at": now, "outcome": "mailed", "created_at": now}
+    with all_tenants():
+        user = make_member(tenant, f"reads-{mark}")
+        return WeeklySummary.objects.create(tenant=tenant, user=user, run=uuid7(), **{**boring, **fields})

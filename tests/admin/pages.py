@@ -20,6 +20,7 @@ LISTS = [
     *("notifications_emailmessage", "notifications_notification", "notifications_suppression"),
     *("accounts_activityentry", "accounts_login"),
     *DIARY,
+    *("reports_export", "reports_weeklysummary"),
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
@@ -39,10 +40,13 @@ OF_TENANTS = [
         "accounts_login",
     ),
     *DIARY,
+    *("reports_export", "reports_weeklysummary"),
 ]
 
 
 SIMPLE = {
+    "reports_export": factories.make_export,
+    "reports_weeklysummary": factories.make_summary,
     "accounts_activityentry": factories.make_activity,
     "accounts_login": factories.make_login,
     "customers_customer": factories.make_customer,

@@ -47,7 +47,8 @@ def make_nth(name, number):
         return make_replay(*members, tenant_ids=[tenant.pk])
     if name == "jobs_worker":
         return make_job("running", worker_id=make_worker(hostname=f"box{number}").pk)
-    if name.startswith(("notifications", "accounts", "drafts")):
+    if name.startswith(("notifications", "accounts", "drafts", "reports")):
+        [make_any(each, tenant, f"{each}{number}") for each in ("reports_export", "reports_weeklysummary")]
         [make_any(each, tenant, f"{each}{number}") for each in DIARY]
         return make_messages(tenant, f"m{number}"), make_staff(f"user{number}", tenants=[tenant], permissions=[])
     make_variant(tenant, code=f"P{number}")

@@ -86,8 +86,8 @@ EVERY = [
     for path, methods in api.get_openapi_schema(path_prefix="")["paths"].items()
     for method, spec in methods.items()
 ]
-OF_PEOPLE = [operation for operation in EVERY if operation.path.startswith(("/auth/", "/invitations/"))]
-"""How people log in and join: see test_auth.py and test_diary_sharing.py. All others take a token of a tenant."""
+OF_PEOPLE = [operation for operation in EVERY if operation.path.startswith(("/auth/", "/invitations/", "/users/me/"))]
+"""How people log in and join, and what is their own; see the tests of these. All others take a token of a tenant."""
 OPERATIONS = [operation for operation in EVERY if operation not in OF_PEOPLE]
 WITH_ID = [operation for operation in OPERATIONS if "{" in operation.path]
 WITHOUT_ID = [operation for operation in OPERATIONS if "{" not in operation.path]

@@ -66,7 +66,7 @@ def test_the_file_is_where_it_is_said_and_takes_no_token(nobody):
     answer = nobody.get("/openapi.json")
 
     assert (answer.status_code, answer.json()["openapi"], answer.json()["info"]["title"]) == (200, "3.1.0", "Backroom")
-    assert sorted(answer.json()["components"]["securitySchemes"]) == ["BearerToken", "PersonToken"]
+    assert sorted(answer.json()["components"]["securitySchemes"]) == ["BearerToken", "MemberToken", "PersonToken"]
 
 
 def test_the_page_of_documents_asks_nobody_outside(nobody):

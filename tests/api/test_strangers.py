@@ -101,6 +101,10 @@ def test_the_file_names_all_operations():
         "POST /auth/logout",
         "GET /auth/me",
         "POST /invitations/accept",
+        "POST /users/me/export",
+        "GET /users/me/exports",
+        "GET /users/me/exports/{export_id}",
+        "DELETE /users/me/exports/{export_id}",
     }
     assert len(OPERATIONS) == 66
     assert {operation.path for operation in WITH_ID} == {

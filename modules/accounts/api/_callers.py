@@ -75,6 +75,14 @@ class PersonToken(HttpBearer):
         return login
 
 
+class MemberToken(PersonToken):
+    """Opens what is a person's own within one of their tenants, whatever their role there."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> Caller | None:  # type: ignore[override] # a narrower one
+        """Return the person as a caller, or None for a wrong token; raises Problem 400, 403 and 429."""
+        return _as_person(request, super().authenticate(request, token))
+
+
 def _as_program(token: ApiToken) -> Caller:
     return Caller(token.tenant_id, token.name, token.scopes, f"token:{token.pk}")
 

@@ -76,6 +76,7 @@ MAILS: dict[str, MailKind] = {
     "export_ready": MailKind(
         {"size": "12,4 MB", "hours": 24, "download_url": "https://example.com/export/1"}, is_secret=True
     ),
+    "export_failed": MailKind({"reason": "1,4 GB > 1,0 GB"}),
     "draft_expiring": MailKind(
         {
             **_PERSON,
