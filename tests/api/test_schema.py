@@ -41,7 +41,9 @@ def try_out(alice, live_server, settings):
         @given(operation.as_strategy(generation_mode=mode))
         def try_one(case):
             answer = case.call(base_url=live_server.url, headers=headers)
-            case.validate_response(answer, checks=checks, headers=headers)
+            is_lost = bool(case.query) and "?" not in answer.request.url  # a wrong name without a value is not sent
+            told = [check for check in checks if not (is_lost and check is negative_data_rejection)]
+            case.validate_response(answer, checks=told, headers=headers)
 
         try_one()
 
