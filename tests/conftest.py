@@ -1,6 +1,7 @@
 """What every test may use; nothing here is clever about a module."""
 
 import time
+from pathlib import Path
 
 import dramatiq
 import pytest
@@ -12,6 +13,16 @@ from modules.jobs import clients
 from modules.jobs.engine.foreground import foreground_worker, work
 from modules.jobs.services import _gates
 from tests.support import actors, lanes
+
+SLOW_FOLDERS = ("admin", "api", "drafts", "reports")  # pages, endpoints, and whole modules seen from outside
+
+
+def pytest_collection_modifyitems(items):
+    """Mark as slow what lies in these folders: each page and request takes a tenth of a second."""
+    folders = {Path(__file__).parent / name for name in SLOW_FOLDERS}
+    for item in items:
+        if not folders.isdisjoint(item.path.parents):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

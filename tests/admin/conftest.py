@@ -1,19 +1,10 @@
 """Alice and Bob are tenants; each test logs in as somebody who may see one, both or nothing."""
 
-from pathlib import Path
-
 import pytest
 from django.test import Client
 
 from modules.accounts.models import User
 from tests.admin.factories import make_staff, make_tenant
-
-
-def pytest_collection_modifyitems(items):
-    """Mark all tests of pages as slow: each page takes a tenth of a second to render."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture
