@@ -16,7 +16,7 @@ run: install ## Run the product here; its address and login are printed
 	@$(BIN)/python -m deploy.local run
 demo: install ## Import 6,919 orders twice and check every figure
 	@$(BIN)/python -m deploy.local demo
-test: install ## Run the quick tests, under a minute
+test: install ## Run the quick tests, about a minute
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m "not slow and not journey" $(ARGS)
 test-slow: install ## Run the tests of every page, endpoint and fault, and of properties
 	@$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) -m "slow and not journey" $(ARGS)
