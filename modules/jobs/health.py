@@ -127,10 +127,8 @@ def _broker() -> list[str]:
 
 def broken_lanes() -> list[str]:
     """Return what is wrong with lanes that are none; the dispatcher of any worker mends them."""
-    pools: Mapping[str, list[str]] = settings.JOBS["POOLS"]
-    queues = [queue for pool in pools.values() for queue in pool]
     try:
-        broken = clients.broken_lanes(queues)
+        broken = clients.broken_lanes(list(selectors.known_queues()))
     except clients.BrokerDown:
         return []  # another check says so
     return [f"The lane of {queue} is no lane: something else has its name in Redis." for queue in broken]

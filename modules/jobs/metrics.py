@@ -107,14 +107,13 @@ def _gauge(name: str, text: str, labels: list[str], values: dict[Any, Any]) -> M
     return gauge
 
 
-def _served() -> Iterable[str]:
-    return (queue for pool in settings.JOBS["POOLS"].values() for queue in pool)
-
-
 def _with_zeros(lengths: dict[tuple[str, str], int]) -> dict[tuple[str, str], int]:
     """Return the lengths with an explicit 0 for known queues: a series that vanishes alerts nobody."""
-    return {**{(queue, str(state)): 0 for queue in _served() for state in ALIVE}, **lengths}
+    return {**{(queue, str(state)): 0 for queue in selectors.known_queues() for state in ALIVE}, **lengths}
 
 
 def _with_zero(waits: dict[str, float]) -> dict[str, float]:
-    return {**dict.fromkeys(_served(), 0.0), **{queue: max(seconds, 0.0) for queue, seconds in waits.items()}}
+    return {
+        **dict.fromkeys(selectors.known_queues(), 0.0),
+        **{queue: max(seconds, 0.0) for queue, seconds in waits.items()},
+    }

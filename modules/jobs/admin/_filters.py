@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar
 
-from django.conf import settings
 from django.contrib.admin import SimpleListFilter
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from modules.jobs import selectors
 from modules.jobs.domain import DEAD_LETTERS
 from modules.jobs.models import Job, ReplayedJob
 from modules.jobs.registry import all_specs
@@ -46,7 +46,7 @@ class QueueFilter(ColumnFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
         """Return the queues that some pool of workers serves."""
-        return [(queue, queue) for pool in settings.JOBS["POOLS"].values() for queue in pool]
+        return [(queue, queue) for queue in selectors.known_queues()]
 
 
 class ActorFilter(ColumnFilter):

@@ -40,13 +40,13 @@ def queue_boards(*, now: datetime, tenant_ids: list[int] | None = None) -> list[
     """Return every queue of the settings or with jobs, pool by pool; waiting jobs of some tenants or of all."""
     found = {row.queue: row for row in queue_figures(tenant_ids=tenant_ids)}
     pauses = {pause.value: pause for pause in Pause.objects.filter(kind=Pause.Kind.QUEUE)}
-    runs, threads = _runs(now), _threads(now)
+    runs, threads, minutes = _runs(now), _threads(now), _minutes(now)
     return [
         QueueBoard(
             figures=found.get(queue) or QueueFigures(queue, {}, None),
             threads=threads[queue],
-            runs=[runs[queue, minute, False] + runs[queue, minute, True] for minute in _minutes(now)],
-            failed=sum(runs[queue, minute, True] for minute in _minutes(now)),
+            runs=[runs[queue, minute, False] + runs[queue, minute, True] for minute in minutes],
+            failed=sum(runs[queue, minute, True] for minute in minutes),
             pause=pauses.get(queue),
         )
         for queue in dict.fromkeys([*known_queues(), *found, *pauses])

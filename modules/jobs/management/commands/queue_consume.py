@@ -8,6 +8,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from modules.jobs import selectors
+
 
 class Command(BaseCommand):
     help = (
@@ -41,7 +43,7 @@ class Command(BaseCommand):
 def _queues(words: list[str]) -> list[str]:
     """Return the queues that were named, all but the quarantine when none was; raises CommandError."""
     pools: dict[str, list[str]] = settings.JOBS["POOLS"]
-    known = [queue for pool in pools.values() for queue in pool]
+    known = list(selectors.known_queues())
     named = [name for text in words for name in text.split(",") if name]
     if unknown := [name for name in named if name not in known]:
         raise CommandError(f"There is no queue {unknown[0]!r}; there are: {', '.join(known)}.")

@@ -30,7 +30,7 @@
   };
 
   const refresh = async () => {
-    const answer = await fetch(location.href, { headers: { "X-Live": "yes" }, signal: AbortSignal.timeout(20_000) });
+    const answer = await fetch(location.href, { signal: AbortSignal.timeout(20_000) });
     if (answer.redirected) return location.reload(); // logged out
     if (!answer.ok) throw new Error(String(answer.status));
     const text = await answer.text();
