@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
+from datetime import timedelta
+from statistics import median
 
 import psutil
 import pytest
@@ -205,12 +207,15 @@ def test_a_batch_and_its_chains_end_once_although_a_worker_is_killed_in_the_midd
 def test_the_end_of_a_batch_is_told_at_once(rows):
     with WorkerProcess():
         wait_until(lambda: alive() == 1)
-        with batch("import", on_finish=write.request(word="finish")) as opened:
-            opened.send(write.request(word="member"))
-        wait_until(lambda: count("succeeded") == 2)
+        for number in range(7):
+            with batch("import", on_finish=write.request(word="finish")) as opened:
+                opened.send(write.request(word="member"))
+            wait_until(lambda: count("succeeded") == 2 * number + 2)  # noqa: B023 -- used within the round
 
-    member, callback = Job.objects.order_by("id")
-    assert (callback.started_at - member.finished_at).total_seconds() < 0.1
+    jobs = list(Job.objects.order_by("id"))
+    waits = [callback.started_at - member.finished_at for member, callback in zip(jobs[::2], jobs[1::2], strict=True)]
+    # The dispatcher asks twice a second: it alone would bring the middle one in after a quarter.
+    assert median(waits) < timedelta(seconds=0.1)
 
 
 def test_killing_workers_at_random_loses_nothing_doubles_no_atomic_effect_and_convicts_nobody(rows):

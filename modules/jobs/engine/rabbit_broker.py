@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import pika
-from dramatiq import Broker, Message, MessageProxy, Middleware
+from dramatiq import Broker, Message, MessageProxy, Middleware, Worker
 from dramatiq.broker import Consumer
 from dramatiq.errors import ConnectionClosed
 from pika.adapters.blocking_connection import BlockingChannel
@@ -34,11 +34,15 @@ class LedgerRabbitBroker(LedgerBroker):
     """
 
     def __init__(self, *, url: str, middleware: list[Middleware]) -> None:
-        super().__init__(middleware=[SpendBells(), *middleware])
+        super().__init__(middleware=[BellLine(), *middleware])
         self.queues = set()
         self.parameters = [_parameters(node) for node in url.split(";")]
         self.ring_seconds = RING_TIMEOUT
         self._link = Link(self.parameters)
+
+    def connect(self) -> None:
+        """Open the line now; raises ConnectionClosed, TimeoutError. Else the first bell may not wait for it to open."""
+        self._link.ask(lambda _: None, seconds=PLAIN_SECONDS)
 
     def close(self) -> None:
         """Wait a moment for the last bells to leave, and close the connection."""
@@ -172,8 +176,13 @@ class Delivery(MessageProxy):
         self._consumer.answer(self._tag)
 
 
-class SpendBells(Middleware):
-    """Spends each bell at the moment when its job is about to begin."""
+class BellLine(Middleware):
+    """Opens a worker's line before its first job, and spends each bell at the moment when its job is about to begin."""
+
+    def before_worker_boot(self, broker: Broker, _worker: Worker) -> None:
+        """Connect; a RabbitMQ that is away is met again with the first bell."""
+        with suppress(ConnectionClosed, TimeoutError):
+            cast("LedgerRabbitBroker", broker).connect()
 
     def before_process_message(self, _broker: Broker, message: MessageProxy) -> None:
         """Let RabbitMQ push the next bell while this one's job runs."""
