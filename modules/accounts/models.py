@@ -55,12 +55,13 @@ class User(AbstractUser):
 
 
 class Membership(models.Model):
-    """What a person may do for a tenant."""
+    """What a person may do for a tenant. A guest has been let in to what is shared with them, and to nothing else."""
 
     class Role(models.TextChoices):
         VIEWER = "viewer", _("Viewer")
         OPERATOR = "operator", _("Operator")
         ADMIN = "admin", _("Admin")
+        GUEST = "guest", _("Guest")
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("user"))
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships", verbose_name=_("tenant"))
@@ -72,7 +73,7 @@ class Membership(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "tenant"], name="accounts_membership_once"),
             models.CheckConstraint(
-                condition=models.Q(role__in=["viewer", "operator", "admin"]), name="accounts_membership_role"
+                condition=models.Q(role__in=["viewer", "operator", "admin", "guest"]), name="accounts_membership_role"
             ),
         ]
 

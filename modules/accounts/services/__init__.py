@@ -2,6 +2,7 @@
 
 from modules.accounts.services._activity import DetailsTooBig, log_activity
 from modules.accounts.services._cleanup import Report, clean_activity, clean_tokens
+from modules.accounts.services._guests import admit_guest, dismiss_guest
 from modules.accounts.services._logins import (
     JustUsed,
     Keys,
@@ -21,10 +22,12 @@ __all__ = [
     "Report",
     "TokenRefused",
     "WrongPassword",
+    "admit_guest",
     "clean_activity",
     "clean_tokens",
     "close_login",
     "create_token",
+    "dismiss_guest",
     "end_login",
     "log_activity",
     "note_use",

@@ -17,12 +17,16 @@ from modules.drafts.api._shared import (
     PageFilter,
     Person,
     acting_if_any,
+    caller_person,
+    may_begin,
     page_of,
-    required,
     tenant_of,
+    the,
 )
+from modules.drafts.domain import Right
 from modules.drafts.models import Contact, Project, Property, Unit
 from modules.kernel import clock
+from modules.kernel.problems import Problem
 from modules.kernel.rest import Body, Camel, refuse_unknown
 
 Address = Annotated[str, StringConstraints(max_length=300, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -135,14 +139,16 @@ class ContactPage(Camel):
 
 @router.get("/projects", response=ProjectPage, summary="List projects")
 def list_projects(request: HttpRequest, wanted: Annotated[PageFilter, Query()]) -> ProjectPage:
-    """List the tenant's projects."""
-    page, cursor = page_of(request, selectors.projects(), wanted)
+    """List the projects that the caller may see, whole."""
+    page, cursor = page_of(request, selectors.projects(to=caller_person(request)), wanted)
     return ProjectPage(projects=[_project_out(project) for project in page], next_cursor=cursor)
 
 
 @router.post("/projects", response={201: ProjectOut}, summary="Create a project")
 def create_project(request: HttpRequest, wanted: ProjectIn) -> Status[ProjectOut]:
-    """Create a project."""
+    """Create a project; a viewer or a guest of the tenant makes none."""
+    if not may_begin(request):
+        raise Problem(403, _("A viewer or a guest begins no projects."))
     owner_id = acting_if_any(request, wanted.owner_id, field="ownerId")
     project = services.create_project(
         tenant_id=tenant_of(request), name=wanted.name, owner_id=owner_id, now=clock.now()
@@ -154,7 +160,7 @@ def create_project(request: HttpRequest, wanted: ProjectIn) -> Status[ProjectOut
 def get_project(request: HttpRequest, project_id: UUID) -> ProjectOut:
     """Show a project."""
     refuse_unknown(request, [])
-    return _project_out(_project(project_id))
+    return _project_out(_project(request, project_id))
 
 
 @router.post("/projects/{uuid:project_id}/properties", response={201: PropertyOut}, summary="Create a property")
@@ -162,15 +168,16 @@ def create_property(request: HttpRequest, project_id: UUID, wanted: PropertyIn) 
     """Add a property to a project."""
     refuse_unknown(request, [])
     place = services.add_property(
-        project=_project(project_id), name=wanted.name, address=wanted.address, now=clock.now()
+        project=_project(request, project_id, Right.WRITE), name=wanted.name, address=wanted.address, now=clock.now()
     )
     return Status(201, _property_out(place))
 
 
 @router.get("/properties", response=PropertyPage, summary="List properties")
 def list_properties(request: HttpRequest, wanted: Annotated[PropertyFilter, Query()]) -> PropertyPage:
-    """List the tenant's properties, of one project or of all."""
-    page, cursor = page_of(request, selectors.properties(), wanted, project__public_id=wanted.project_id)
+    """List the properties that the caller may see, of one project or of all."""
+    mine = selectors.properties(to=caller_person(request))
+    page, cursor = page_of(request, mine, wanted, project__public_id=wanted.project_id)
     return PropertyPage(properties=[_property_out(place) for place in page], next_cursor=cursor)
 
 
@@ -178,13 +185,14 @@ def list_properties(request: HttpRequest, wanted: Annotated[PropertyFilter, Quer
 def get_property(request: HttpRequest, property_id: UUID) -> PropertyOut:
     """Show a property."""
     refuse_unknown(request, [])
-    return _property_out(_property(property_id))
+    return _property_out(_property(request, property_id))
 
 
 @router.get("/properties/{uuid:property_id}/units", response=UnitPage, summary="List units")
 def list_units(request: HttpRequest, property_id: UUID, wanted: Annotated[PageFilter, Query()]) -> UnitPage:
     """List the parts of a property."""
-    page, cursor = page_of(request, selectors.units(_property(property_id)), wanted)
+    mine = selectors.units(to=caller_person(request))
+    page, cursor = page_of(request, mine.filter(property=_property(request, property_id)), wanted)
     return UnitPage(units=[_unit_out(unit) for unit in page], next_cursor=cursor)
 
 
@@ -192,7 +200,7 @@ def list_units(request: HttpRequest, property_id: UUID, wanted: Annotated[PageFi
 def create_unit(request: HttpRequest, property_id: UUID, wanted: UnitIn) -> Status[UnitOut]:
     """Add a part to a property."""
     refuse_unknown(request, [])
-    unit = services.add_unit(of=_property(property_id), name=wanted.name, now=clock.now())
+    unit = services.add_unit(of=_property(request, property_id, Right.WRITE), name=wanted.name, now=clock.now())
     return Status(201, _unit_out(unit))
 
 
@@ -200,13 +208,14 @@ def create_unit(request: HttpRequest, property_id: UUID, wanted: UnitIn) -> Stat
 def get_unit(request: HttpRequest, unit_id: UUID) -> UnitOut:
     """Show a part of a property."""
     refuse_unknown(request, [])
-    return _unit_out(required(selectors.units().filter(public_id=unit_id).first(), _("There is no such unit.")))
+    return _unit_out(_unit(request, unit_id))
 
 
 @router.get("/properties/{uuid:property_id}/contacts", response=ContactPage, summary="List contacts")
 def list_contacts(request: HttpRequest, property_id: UUID, wanted: Annotated[PageFilter, Query()]) -> ContactPage:
     """List whom to call about a property."""
-    page, cursor = page_of(request, selectors.contacts(_property(property_id)), wanted)
+    mine = selectors.contacts(to=caller_person(request))
+    page, cursor = page_of(request, mine.filter(property=_property(request, property_id)), wanted)
     return ContactPage(contacts=[_contact_out(contact) for contact in page], next_cursor=cursor)
 
 
@@ -214,16 +223,21 @@ def list_contacts(request: HttpRequest, property_id: UUID, wanted: Annotated[Pag
 def create_contact(request: HttpRequest, property_id: UUID, wanted: ContactIn) -> Status[ContactOut]:
     """Note whom to call about a property."""
     refuse_unknown(request, [])
-    contact = services.add_contact(of=_property(property_id), now=clock.now(), **wanted.model_dump())
+    of = _property(request, property_id, Right.WRITE)
+    contact = services.add_contact(of=of, now=clock.now(), **wanted.model_dump())
     return Status(201, _contact_out(contact))
 
 
-def _project(project_id: UUID) -> Project:
-    return required(selectors.projects().filter(public_id=project_id).first(), _("There is no such project."))
+def _project(request: HttpRequest, project_id: UUID, right: Right = Right.READ) -> Project:
+    return the(request, selectors.projects, project_id, _("There is no such project."), right=right)
 
 
-def _property(property_id: UUID) -> Property:
-    return required(selectors.properties().filter(public_id=property_id).first(), _("There is no such property."))
+def _property(request: HttpRequest, property_id: UUID, right: Right = Right.READ) -> Property:
+    return the(request, selectors.properties, property_id, _("There is no such property."), right=right)
+
+
+def _unit(request: HttpRequest, unit_id: UUID, right: Right = Right.READ) -> Unit:
+    return the(request, selectors.units, unit_id, _("There is no such unit."), right=right)
 
 
 def _project_out(project: Project) -> ProjectOut:

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from modules.drafts import selectors
-from modules.drafts.domain import Operation, RetryTable, check_operation
+from modules.drafts.domain import Operation, RetryTable, Right, check_operation
 from modules.drafts.models import Record, SyncItem
 from modules.drafts.services import _records
 from modules.kernel.secrets import mask_text
@@ -26,6 +26,10 @@ MAX_ERROR = 500
 
 class NotPossibleNow(Exception):
     """The operation cannot be done at this moment; what it needs may come."""
+
+
+class NotAllowed(Exception):
+    """Who asks may see this, and may not write there; that may change, so it is tried again like any other failure."""
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,7 @@ def _payload(item: SyncItem) -> dict[str, Any]:
 
 def _create(item: SyncItem, now: datetime) -> None:
     payload = item.payload
+    _check_place(item)
     known = selectors.find_record(payload["recordId"])
     if known is not None:
         if known.author_id != item.user_id:
@@ -219,10 +224,24 @@ def _comment(item: SyncItem, now: datetime) -> None:
 
 
 def _record(item: SyncItem) -> Record:
-    record = selectors.find_record(item.payload["recordId"])
+    """Return the record in which the person may write; raises RecordGone where they see none, and NotAllowed."""
+    number = item.payload["recordId"]
+    if not selectors.records(to=item.user_id).filter(public_id=number).exists():
+        raise _records.RecordGone(f"There is no record {number}.")
+    record = selectors.records(to=item.user_id, right=Right.WRITE).filter(public_id=number).first()
     if record is None:
-        raise _records.RecordGone(f"There is no record {item.payload['recordId']}.")
+        raise NotAllowed(f"The record {number} is shared for reading.")
     return record
+
+
+def _check_place(item: SyncItem) -> None:
+    """Let through who may write about the property, or about its unit; raises NoSuchPlace, NotAllowed."""
+    property_id, unit_id = item.payload["propertyId"], item.payload.get("unitId")
+    where = {"to": item.user_id, "property_id": property_id, "unit_id": unit_id}
+    if not selectors.may_in(right=Right.READ, **where):
+        raise _records.NoSuchPlace(f"There is no property {property_id}.")
+    if not selectors.may_in(right=Right.WRITE, **where):
+        raise NotAllowed(f"The property {property_id} is shared for reading.")
 
 
 _DOERS: dict[Operation, Callable[[SyncItem, datetime], None]] = {
