@@ -179,6 +179,7 @@ class Document(models.Model):
     uploaded_by = _person(_("uploaded by"))
     created_at = models.DateTimeField(_("uploaded"))
     deleted_at = _deleted()
+    content_deleted_at = models.DateTimeField(_("deleted from the storage"), null=True, blank=True)
 
     objects: ClassVar[models.Manager["Document"]] = tenant_manager()
 
@@ -188,6 +189,13 @@ class Document(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(sha256__regex="^[0-9a-f]{64}$"), name="drafts_document_sha256"),
             models.CheckConstraint(condition=~Q(storage_key=""), name="drafts_document_key"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["id"],
+                condition=Q(deleted_at__isnull=False, content_deleted_at=None),
+                name="drafts_document_doomed",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modules.accounts.models import Membership, Tenant, User
+from modules.accounts.models import ActivityEntry, Membership, Tenant, User
 from modules.accounts.selectors import visible_tenant_ids
 from modules.drafts import selectors
 from modules.drafts.domain import Right
@@ -22,7 +22,15 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 DIARY = [operation for operation in EVERY if operation.path.startswith("/drafts/")]
 WITH_ID = [operation for operation in DIARY if "{" in operation.path]
-FOR_OWNERS = {"POST /drafts/invitations/{invitation_id}/revoke": 404, "DELETE /drafts/shares/{share_id}": 404}
+FOR_OWNERS = {
+    "POST /drafts/invitations/{invitation_id}/revoke": 404,
+    "DELETE /drafts/shares/{share_id}": 404,
+    "DELETE /drafts/projects/{project_id}": 403,
+    "DELETE /drafts/properties/{property_id}": 403,
+    "DELETE /drafts/units/{unit_id}": 403,
+    "PATCH /drafts/comments/{comment_id}": 403,  # the owner said it
+    "DELETE /drafts/comments/{comment_id}": 403,
+}
 """What takes an owner, and what others are told: 404 where they do not see the thing itself."""
 DONE = {200, 201, 204}
 
@@ -103,7 +111,7 @@ def at(operation, who, diary):
 
 
 def test_the_file_has_operations_of_each_kind():
-    assert len(WITH_ID) >= 20
+    assert len(WITH_ID) >= 30
     assert {operation.method for operation in WITH_ID} >= {"GET", "POST", "PATCH", "DELETE"}
 
 
@@ -112,6 +120,27 @@ def test_an_owner_does_everything(operation, person, diary):
     answer = at(operation, person("owner"), diary)
 
     assert answer.status_code in DONE, answer.text
+
+
+@pytest.mark.parametrize("operation", [each for each in WITH_ID if each.method != "GET"], ids=str)
+def test_what_is_done_is_written_down(operation, person, diary):
+    user, http = person("owner")
+    with all_tenants():
+        if operation.path.endswith("/publish"):
+            Record.objects.update(status="draft", published_at=None)
+        before = ActivityEntry.objects.filter(tenant__isnull=False).count()
+
+    at(operation, (user, http), diary)
+
+    with all_tenants():
+        entries = ActivityEntry.objects.filter(tenant__isnull=False)
+        entry = entries.latest("id")
+        assert entries.count() == before + 1
+    kind, _, what = entry.verb.partition(".")
+    assert (entry.user, entry.tenant.name, entry.target_type) == (user, "Alice", kind)
+    assert what in {"created", "changed", "published", "deleted", "withdrawn", "ended"}
+    if operation.method != "POST":
+        assert entry.target_id in map(str, diary.values())
 
 
 @pytest.mark.parametrize("operation", WITH_ID, ids=str)

@@ -1,6 +1,6 @@
 """Changes to who there is, to what opens the API, and to the record of what people did."""
 
-from modules.accounts.services._activity import DetailsTooBig, log_activity
+from modules.accounts.services._activity import Deed, DetailsTooBig, log_activities, log_activity
 from modules.accounts.services._cleanup import Report, clean_activity, clean_tokens
 from modules.accounts.services._guests import admit_guest, dismiss_guest
 from modules.accounts.services._logins import (
@@ -16,6 +16,7 @@ from modules.accounts.services._logins import (
 from modules.accounts.services._tokens import create_token, note_use, open_tenant, revoke_token
 
 __all__ = [
+    "Deed",
     "DetailsTooBig",
     "JustUsed",
     "Keys",
@@ -29,6 +30,7 @@ __all__ = [
     "create_token",
     "dismiss_guest",
     "end_login",
+    "log_activities",
     "log_activity",
     "note_use",
     "open_login",

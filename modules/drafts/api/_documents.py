@@ -13,14 +13,15 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from modules.drafts import clients, selectors, services
+from modules.drafts.api._changes import as_gone, changed, given
 from modules.drafts.api._records import as_problems, the_record
 from modules.drafts.api._router import router
-from modules.drafts.api._shared import PageFilter, Person, acting_if_any, caller_person, page_of, the
+from modules.drafts.api._shared import Name, PageFilter, Person, acting_if_any, caller_person, page_of, the
 from modules.drafts.domain import Right
 from modules.drafts.models import Document
 from modules.kernel import clock
 from modules.kernel.problems import Problem
-from modules.kernel.rest import Camel, refuse_unknown
+from modules.kernel.rest import Body, Camel, refuse_unknown
 
 CONTENT_TYPE = re.compile(r"[\w.+-]{1,50}/[\w.+-]{1,49}", flags=re.ASCII)
 DOWNLOAD = {"description": "The content", "content": {"application/octet-stream": {"schema": {"type": "string"}}}}
@@ -32,6 +33,12 @@ class DocumentAbout(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
     uploaded_by_id: Person = None
+
+
+class DocumentEdit(Body):
+    """What a document is to be called."""
+
+    name: Name
 
 
 class DocumentOut(Camel):
@@ -77,6 +84,7 @@ def upload_document(
                 content_type=_plain_type(file.content_type),
                 content=cast("IO[bytes]", file.file),
                 uploaded_by_id=uploaded_by_id,
+                by_id=caller_person(request),
                 now=clock.now(),
             )
     except services.DocumentTooBig:
@@ -112,6 +120,22 @@ def download_document(request: HttpRequest, document_id: UUID) -> FileResponse:
     return FileResponse(
         content, as_attachment=True, filename=document.name, content_type="application/octet-stream", headers=headers
     )
+
+
+@router.patch("/documents/{uuid:document_id}", response=DocumentOut, summary="Rename a document")
+def edit_document(request: HttpRequest, document_id: UUID, wanted: DocumentEdit) -> DocumentOut:
+    """Give a document another name."""
+    return _document_out(changed(request, _document(request, document_id, Right.WRITE), given(wanted)))
+
+
+@router.delete("/documents/{uuid:document_id}", response={204: None}, summary="Delete a document")
+def delete_document(request: HttpRequest, document_id: UUID) -> Status[None]:
+    """Delete a document; its file goes from the storage right after."""
+    refuse_unknown(request, [])
+    document = _document(request, document_id, Right.WRITE)
+    with as_gone():
+        services.delete_document(document, by_id=caller_person(request), now=clock.now())
+    return Status(204, None)
 
 
 def _document(request: HttpRequest, document_id: UUID, right: Right = Right.READ) -> Document:

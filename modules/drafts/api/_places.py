@@ -10,6 +10,7 @@ from ninja import Query, Status
 from pydantic import Field, StringConstraints
 
 from modules.drafts import selectors, services
+from modules.drafts.api._changes import Contents, ContentsOut, as_gone, changed, deleted, given
 from modules.drafts.api._router import router
 from modules.drafts.api._shared import (
     Name,
@@ -22,6 +23,7 @@ from modules.drafts.api._shared import (
     page_of,
     tenant_of,
     the,
+    wrong,
 )
 from modules.drafts.domain import Right
 from modules.drafts.models import Contact, Project, Property, Unit
@@ -55,6 +57,35 @@ class ProjectPage(Camel):
 
     projects: list[ProjectOut]
     next_cursor: int | None
+
+
+class ProjectEdit(Body):
+    """What is to change of a project; what is not named stays. Only its owner, or a program, hands it over."""
+
+    name: Name | None = None
+    owner_id: Person = None
+
+
+class PropertyEdit(Body):
+    """What is to change of a property; what is not named stays."""
+
+    name: Name | None = None
+    address: Address | None = None
+
+
+class UnitEdit(Body):
+    """What is to change of a unit."""
+
+    name: Name
+
+
+class ContactEdit(Body):
+    """What is to change of a contact; what is not named stays."""
+
+    name: Name | None = None
+    purpose: Note | None = None
+    email: Email | None = None
+    phone: Phone | None = None
 
 
 class PropertyIn(Body):
@@ -151,7 +182,11 @@ def create_project(request: HttpRequest, wanted: ProjectIn) -> Status[ProjectOut
         raise Problem(403, _("A viewer or a guest begins no projects."))
     owner_id = acting_if_any(request, wanted.owner_id, field="ownerId")
     project = services.create_project(
-        tenant_id=tenant_of(request), name=wanted.name, owner_id=owner_id, now=clock.now()
+        tenant_id=tenant_of(request),
+        name=wanted.name,
+        owner_id=owner_id,
+        by_id=caller_person(request),
+        now=clock.now(),
     )
     return Status(201, _project_out(project))
 
@@ -168,7 +203,11 @@ def create_property(request: HttpRequest, project_id: UUID, wanted: PropertyIn) 
     """Add a property to a project."""
     refuse_unknown(request, [])
     place = services.add_property(
-        project=_project(request, project_id, Right.WRITE), name=wanted.name, address=wanted.address, now=clock.now()
+        project=_project(request, project_id, Right.WRITE),
+        name=wanted.name,
+        address=wanted.address,
+        by_id=caller_person(request),
+        now=clock.now(),
     )
     return Status(201, _property_out(place))
 
@@ -200,7 +239,12 @@ def list_units(request: HttpRequest, property_id: UUID, wanted: Annotated[PageFi
 def create_unit(request: HttpRequest, property_id: UUID, wanted: UnitIn) -> Status[UnitOut]:
     """Add a part to a property."""
     refuse_unknown(request, [])
-    unit = services.add_unit(of=_property(request, property_id, Right.WRITE), name=wanted.name, now=clock.now())
+    unit = services.add_unit(
+        of=_property(request, property_id, Right.WRITE),
+        name=wanted.name,
+        by_id=caller_person(request),
+        now=clock.now(),
+    )
     return Status(201, _unit_out(unit))
 
 
@@ -224,8 +268,69 @@ def create_contact(request: HttpRequest, property_id: UUID, wanted: ContactIn) -
     """Note whom to call about a property."""
     refuse_unknown(request, [])
     of = _property(request, property_id, Right.WRITE)
-    contact = services.add_contact(of=of, now=clock.now(), **wanted.model_dump())
+    contact = services.add_contact(of=of, by_id=caller_person(request), now=clock.now(), **wanted.model_dump())
     return Status(201, _contact_out(contact))
+
+
+@router.patch("/projects/{uuid:project_id}", response=ProjectOut, summary="Change a project")
+def edit_project(request: HttpRequest, project_id: UUID, wanted: ProjectEdit) -> ProjectOut:
+    """Rename a project, or hand it over to another member of the tenant."""
+    project = _project(request, project_id, Right.WRITE if wanted.owner_id is None else Right.OWN)
+    fields = given(wanted)
+    if wanted.owner_id is not None and not selectors.members_of([(project.tenant_id, wanted.owner_id)]):
+        raise wrong("ownerId", _("There is no such person."))
+    return _project_out(changed(request, project, fields))
+
+
+@router.delete("/projects/{uuid:project_id}", response=ContentsOut, summary="Delete a project")
+def delete_project(request: HttpRequest, project_id: UUID, wanted: Annotated[Contents, Query()]) -> ContentsOut:
+    """Delete a project with all that is in it; `409` where there is something and nobody said that it may go."""
+    return deleted(request, _project(request, project_id, Right.OWN), wanted)
+
+
+@router.patch("/properties/{uuid:property_id}", response=PropertyOut, summary="Change a property")
+def edit_property(request: HttpRequest, property_id: UUID, wanted: PropertyEdit) -> PropertyOut:
+    """Change a property's name or address."""
+    place = _property(request, property_id, Right.WRITE)
+    return _property_out(changed(request, place, given(wanted)))
+
+
+@router.delete("/properties/{uuid:property_id}", response=ContentsOut, summary="Delete a property")
+def delete_property(request: HttpRequest, property_id: UUID, wanted: Annotated[Contents, Query()]) -> ContentsOut:
+    """Delete a property with all that is in it; `409` where there is something and nobody said that it may go."""
+    return deleted(request, _property(request, property_id, Right.OWN), wanted)
+
+
+@router.patch("/units/{uuid:unit_id}", response=UnitOut, summary="Change a unit")
+def edit_unit(request: HttpRequest, unit_id: UUID, wanted: UnitEdit) -> UnitOut:
+    """Rename a unit."""
+    return _unit_out(changed(request, _unit(request, unit_id, Right.WRITE), given(wanted)))
+
+
+@router.delete("/units/{uuid:unit_id}", response=ContentsOut, summary="Delete a unit")
+def delete_unit(request: HttpRequest, unit_id: UUID, wanted: Annotated[Contents, Query()]) -> ContentsOut:
+    """Delete a unit with its records; `409` where there are any and nobody said that they may go."""
+    return deleted(request, _unit(request, unit_id, Right.OWN), wanted)
+
+
+@router.patch("/contacts/{uuid:contact_id}", response=ContactOut, summary="Change a contact")
+def edit_contact(request: HttpRequest, contact_id: UUID, wanted: ContactEdit) -> ContactOut:
+    """Change a contact."""
+    return _contact_out(changed(request, _contact(request, contact_id, Right.WRITE), given(wanted)))
+
+
+@router.delete("/contacts/{uuid:contact_id}", response={204: None}, summary="Delete a contact")
+def delete_contact(request: HttpRequest, contact_id: UUID) -> Status[None]:
+    """Delete a contact."""
+    refuse_unknown(request, [])
+    contact = _contact(request, contact_id, Right.WRITE)
+    with as_gone():
+        services.delete_note(contact, by_id=caller_person(request), now=clock.now())
+    return Status(204, None)
+
+
+def _contact(request: HttpRequest, contact_id: UUID, right: Right) -> Contact:
+    return the(request, selectors.contacts, contact_id, _("There is no such contact."), right=right)
 
 
 def _project(request: HttpRequest, project_id: UUID, right: Right = Right.READ) -> Project:

@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Status
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
 from modules.drafts import selectors, services
+from modules.drafts.api._changes import ContentsOut, as_gone, changed, contents_out, given
 from modules.drafts.api._router import router
 from modules.drafts.api._shared import (
     Id,
@@ -103,6 +106,20 @@ class CommentIn(Body):
     author_id: Person = None
 
 
+class CommentEdit(Body):
+    """What a remark is to say."""
+
+    text: Remark
+
+
+class Seen(BaseModel):
+    """Which version is to be deleted."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    base_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+
 class CommentOut(Camel):
     """What somebody said about a record; `authorId` is null where they left."""
 
@@ -148,6 +165,7 @@ def create_record(request: HttpRequest, property_id: UUID, wanted: RecordIn) -> 
             title=wanted.title,
             body=wanted.body,
             author_id=author_id,
+            by_id=caller_person(request),
             now=clock.now(),
         )
     except services.NoSuchPlace:
@@ -171,7 +189,13 @@ def edit_record(request: HttpRequest, record_id: UUID, change: RecordEdit) -> Re
         raise wrong("title", _("Name what is to change: title, body or both."))
     texts = {"title": change.title, "body": change.body}
     with as_problems():
-        services.edit_record(record_id=record.pk, base_version=change.base_version, now=clock.now(), **texts)
+        services.edit_record(
+            record_id=record.pk,
+            base_version=change.base_version,
+            by_id=caller_person(request),
+            now=clock.now(),
+            **texts,
+        )
     return _record_out(the_record(request, record_id))
 
 
@@ -181,7 +205,9 @@ def publish_record(request: HttpRequest, record_id: UUID, seen: PublishIn) -> Re
     refuse_unknown(request, [])
     record = the_record(request, record_id, Right.WRITE)
     with as_problems():
-        services.publish_record(record_id=record.pk, base_version=seen.base_version, now=clock.now())
+        services.publish_record(
+            record_id=record.pk, base_version=seen.base_version, by_id=caller_person(request), now=clock.now()
+        )
     return _record_out(the_record(request, record_id))
 
 
@@ -199,8 +225,46 @@ def create_comment(request: HttpRequest, record_id: UUID, remark: CommentIn) -> 
     record = the_record(request, record_id, Right.WRITE)
     author_id = acting(request, remark.author_id, field="authorId")
     with as_problems():
-        comment = services.add_comment(record_id=record.pk, author_id=author_id, text=remark.text, now=clock.now())
+        comment = services.add_comment(
+            record_id=record.pk,
+            author_id=author_id,
+            text=remark.text,
+            by_id=caller_person(request),
+            now=clock.now(),
+        )
     return Status(201, _comment_out(comment))
+
+
+@router.delete("/records/{uuid:record_id}", response=ContentsOut, summary="Delete a record")
+def delete_record(request: HttpRequest, record_id: UUID, seen: Annotated[Seen, Query()]) -> ContentsOut:
+    """Delete a record with its remarks and documents; `409` where it was changed since the version that is named."""
+    refuse_unknown(request, ["baseVersion"])
+    record = the_record(request, record_id, Right.WRITE)
+    with as_problems(), as_gone():
+        gone = services.delete_record(
+            record, base_version=seen.base_version, by_id=caller_person(request), now=clock.now()
+        )
+    return contents_out(gone)
+
+
+@router.patch("/comments/{uuid:comment_id}", response=CommentOut, summary="Change a comment")
+def edit_comment(request: HttpRequest, comment_id: UUID, wanted: CommentEdit) -> CommentOut:
+    """Change what one said oneself."""
+    return _comment_out(changed(request, _comment(request, comment_id, Right.WRITE), given(wanted)))
+
+
+@router.delete("/comments/{uuid:comment_id}", response={204: None}, summary="Delete a comment")
+def delete_comment(request: HttpRequest, comment_id: UUID) -> Status[None]:
+    """Withdraw what one said oneself, or what anybody said about what one owns."""
+    refuse_unknown(request, [])
+    comment = _comment(request, comment_id, Right.OWN)
+    with as_gone():
+        services.delete_note(comment, by_id=caller_person(request), now=clock.now())
+    return Status(204, None)
+
+
+def _comment(request: HttpRequest, comment_id: UUID, right: Right) -> Comment:
+    return the(request, selectors.comments, comment_id, _("There is no such comment."), right=right)
 
 
 def the_record(request: HttpRequest, record_id: UUID, right: Right = Right.READ) -> Record:
@@ -210,10 +274,10 @@ def the_record(request: HttpRequest, record_id: UUID, right: Right = Right.READ)
 
 def _check_place(request: HttpRequest, property_id: UUID, unit_id: UUID | None) -> None:
     """Let through who may write about the property, or about the unit of it that is meant."""
-    where = {"to": caller_person(request), "property_id": property_id, "unit_id": unit_id}
-    if not selectors.may_in(right=Right.READ, **where):
+    may = partial(selectors.may_in, to=caller_person(request), property_id=property_id, unit_id=unit_id)
+    if not may(right=Right.READ):
         raise Problem(404, _("There is no such property."))
-    if not selectors.may_in(right=Right.WRITE, **where):
+    if not may(right=Right.WRITE):
         raise refused(Right.WRITE)
 
 

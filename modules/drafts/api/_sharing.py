@@ -155,7 +155,8 @@ def create_invitation(request: HttpRequest, response: HttpResponse, offer: Invit
 def revoke_invitation(request: HttpRequest, invitation_id: UUID) -> InvitationOut:
     """Withdraw an invitation; safe to repeat. `409` for one that ended otherwise."""
     refuse_unknown(request, [])
-    services.revoke_invitation(invitation_id=_invitation(request, invitation_id).pk, now=clock.now())
+    number, by_id = _invitation(request, invitation_id).pk, caller_person(request)
+    services.revoke_invitation(invitation_id=number, by_id=by_id, now=clock.now())
     invitation = _invitation(request, invitation_id)
     if invitation.status != Invitation.Status.REVOKED:
         raise _closed(invitation.status)
@@ -188,8 +189,9 @@ def list_shares(request: HttpRequest, wanted: Annotated[ShareFilter, Query()]) -
 def delete_share(request: HttpRequest, share_id: RowId) -> Status[None]:
     """Share something with somebody no more; its invitation cannot be accepted again. A guest may leave so, too."""
     refuse_unknown(request, [])
-    mine = selectors.shares(to=caller_person(request)).filter(pk=share_id)
-    if not (mine.exists() and services.end_share(share_id=share_id)):
+    by_id = caller_person(request)
+    mine = selectors.shares(to=by_id).filter(pk=share_id)
+    if not (mine.exists() and services.end_share(share_id=share_id, by_id=by_id, now=clock.now())):
         raise Problem(404, _("There is no such share."))
     return Status(204, None)
 

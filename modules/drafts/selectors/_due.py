@@ -143,6 +143,12 @@ def storage_keys(record_ids: Sequence[int]) -> dict[int, list[str]]:
     return found
 
 
+def doomed_documents(*, after: int) -> "QuerySet[Document]":
+    """Return the deleted documents in scope whose files may still be in the storage, from number `after` on."""
+    doomed = Document.objects.filter(deleted_at__isnull=False, content_deleted_at=None, pk__gt=after)
+    return doomed.order_by("pk")
+
+
 def newest_documents(record: Record, *, limit: int) -> list[Document]:
     """Return the record's newest documents, the deleted ones included."""
     return list(Document.objects.filter(record=record).order_by("-id")[:limit])

@@ -136,7 +136,9 @@ def _bury(records: list[Record], *, receipt: CleanupReceipt, now: datetime) -> N
         return
     numbers, times = [record.pk for record in records], [record.created_at for record in records]
     Record.objects.filter(pk__in=numbers).update(deleted_at=now, deletion_started_at=None)
-    documents = Document.objects.filter(record__in=numbers, deleted_at=None).update(deleted_at=now)
+    documents = Document.objects.filter(record__in=numbers, deleted_at=None).update(
+        deleted_at=now, content_deleted_at=now
+    )
     CleanupReceipt.objects.filter(pk=receipt.pk).update(
         count=F("count") + len(records),
         documents=F("documents") + documents,

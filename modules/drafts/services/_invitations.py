@@ -17,6 +17,7 @@ from modules.accounts import services as account_services
 from modules.drafts import selectors
 from modules.drafts.models import Invitation, ShareMember
 from modules.drafts.selectors import Reader
+from modules.drafts.services._log import log
 from modules.kernel.tenancy import all_tenants, tenant_scope
 from modules.notifications import selectors as notification_selectors
 from modules.notifications import services as notification_services
@@ -83,6 +84,7 @@ def invite(
             created_at=now,
             expires_at=now + valid_for,
         )
+        log(invitation, "created", by_id=invited_by_id, at=now, **_offered(invitation))
         if settings.DRAFTS["APP_URL"]:
             _mail_invitation(invitation, token)
     return Invited(invitation, token)
@@ -103,18 +105,24 @@ def accept_invitation(*, token: str, user_id: int, now: datetime) -> ShareMember
         open_one = Invitation.objects.filter(pk=invitation.pk, status=Status.PENDING, expires_at__gt=now)
         if open_one.update(status=Status.ACCEPTED, accepted_by_id=user_id, ended_at=now):
             account_services.admit_guest(tenant_id=invitation.tenant_id, user_id=user_id)
+            log(invitation, "accepted", by_id=user_id, at=now, **_offered(invitation))
             _tell_owner(invitation, user_id, now=now)
             return _share(invitation, user_id, now=now)
         return _shared_before(invitation, user_id)
 
 
-def revoke_invitation(*, invitation_id: int, now: datetime) -> bool:
+@transaction.atomic
+def revoke_invitation(*, invitation_id: int, now: datetime, by_id: int | None = None) -> bool:
     """Withdraw an invitation in scope; False when it does not wait any more. Safe to repeat."""
     waiting = Invitation.objects.filter(pk=invitation_id, status=Status.PENDING)
-    return waiting.update(status=Status.REVOKED, ended_at=now) == 1
+    if not waiting.update(status=Status.REVOKED, ended_at=now):
+        return False
+    invitation = Invitation.objects.get(pk=invitation_id)
+    log(invitation, "withdrawn", by_id=by_id, at=now, **_offered(invitation))
+    return True
 
 
-def end_share(*, share_id: int) -> bool:
+def end_share(*, share_id: int, now: datetime, by_id: int | None = None) -> bool:
     """Share something in scope with somebody no more; False when it was not shared. Its invitation stays used.
 
     A guest with whom nothing is shared any more is no guest any more.
@@ -123,6 +131,7 @@ def end_share(*, share_id: int) -> bool:
         share = ShareMember.objects.select_for_update().filter(pk=share_id).first()
         if share is None:
             return False
+        _log_end(share, by_id=by_id, at=now)
         share.delete()
         dismiss_guests(tenant_id=share.tenant_id, user_ids=[share.user_id])
     return True
@@ -145,8 +154,32 @@ def expire_invitations(*, limit: int, now: datetime) -> int:
         overdue = list(selectors.overdue_invitations(now=now).select_for_update(skip_locked=True)[:limit])
         numbers = [invitation.pk for invitation in overdue]
         Invitation.objects.filter(pk__in=numbers).update(status=Status.EXPIRED, ended_at=now)
+        account_services.log_activities([_expiry(invitation) for invitation in overdue], at=now)
         _tell_expired(overdue, now=now)
     return len(overdue)
+
+
+def _log_end(share: ShareMember, *, by_id: int | None, at: datetime) -> None:
+    account_services.log_activity(
+        verb="share.ended",
+        at=at,
+        tenant_id=share.tenant_id,
+        user_id=by_id,
+        target_type="share",
+        target_id=share.pk,
+        details={"userId": share.user_id, "targetType": share.target_type, "role": share.role},
+    )
+
+
+def _expiry(invitation: Invitation) -> account_services.Deed:
+    number = str(invitation.public_id)
+    return account_services.Deed(
+        "invitation.expired", invitation.tenant_id, None, "invitation", number, _offered(invitation)
+    )
+
+
+def _offered(invitation: Invitation) -> dict[str, Any]:
+    return {"targetType": invitation.target_type, "targetName": invitation.target_name, "role": invitation.role}
 
 
 def _digest(token: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -197,6 +198,7 @@ def _create(item: SyncItem, now: datetime) -> None:
         author_id=item.user_id,
         public_id=payload["recordId"],
         now=now,
+        by_id=item.user_id,
     )
 
 
@@ -205,11 +207,13 @@ def _update(item: SyncItem, now: datetime) -> None:
     texts = {name: item.payload[name] for name in ("title", "body") if name in item.payload}
     if all(getattr(record, name) == text for name, text in texts.items()):
         return  # done before, or by somebody of the same mind
-    _records.edit_record(record_id=record.pk, base_version=item.payload["baseVersion"], now=now, **texts)
+    base_version = item.payload["baseVersion"]
+    _records.edit_record(record_id=record.pk, base_version=base_version, now=now, by_id=item.user_id, **texts)
 
 
 def _publish(item: SyncItem, now: datetime) -> None:
-    _records.publish_record(record_id=_record(item).pk, base_version=item.payload["baseVersion"], now=now)
+    base_version = item.payload["baseVersion"]
+    _records.publish_record(record_id=_record(item).pk, base_version=base_version, now=now, by_id=item.user_id)
 
 
 def _comment(item: SyncItem, now: datetime) -> None:
@@ -220,6 +224,7 @@ def _comment(item: SyncItem, now: datetime) -> None:
             text=item.payload["text"],
             public_id=item.payload["commentId"],
             now=now,
+            by_id=item.user_id,
         )
 
 
@@ -237,10 +242,10 @@ def _record(item: SyncItem) -> Record:
 def _check_place(item: SyncItem) -> None:
     """Let through who may write about the property, or about its unit; raises NoSuchPlace, NotAllowed."""
     property_id, unit_id = item.payload["propertyId"], item.payload.get("unitId")
-    where = {"to": item.user_id, "property_id": property_id, "unit_id": unit_id}
-    if not selectors.may_in(right=Right.READ, **where):
+    may = partial(selectors.may_in, to=item.user_id, property_id=property_id, unit_id=unit_id)
+    if not may(right=Right.READ):
         raise _records.NoSuchPlace(f"There is no property {property_id}.")
-    if not selectors.may_in(right=Right.WRITE, **where):
+    if not may(right=Right.WRITE):
         raise NotAllowed(f"The property {property_id} is shared for reading.")
 
 
