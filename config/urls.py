@@ -6,7 +6,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from config.api import api
+from modules.accounts.api import MemberToken
 from modules.jobs import health, metrics
+from modules.notifications.api import live_events
 
 admin.site.index_template = "console/home.html"
 admin.site.index_title = _("Overview")
@@ -17,6 +19,7 @@ urlpatterns = [
     path("admin/jobs/", include("modules.jobs.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
+    path("api/events", live_events(MemberToken()), name="live-events"),
     path("webhooks/shoptet/", include("modules.shoptet.urls")),
     path("", include("modules.notifications.urls")),
     path("exports/", include("modules.reports.urls")),

@@ -12,6 +12,7 @@ from modules.notifications import services
 from modules.notifications.clients import AnswerLost, PermanentMailError
 
 KEEP_EVENTS_FOR = timedelta(days=60)  # twice as long as a message counts: a repeated one is known, or too old
+KEEP_LIVE_FOR = timedelta(days=7)  # who comes back later reads the list of notices
 EVENTS_PER_PRUNE = 5_000
 
 
@@ -68,7 +69,9 @@ def _go_on() -> Callable[[int], None]:
 
 @actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)
 def prune_events() -> None:
-    """Delete what the mail provider told and was handled long ago, one batch at a time."""
+    """Delete what the mail provider told and was handled long ago, and old live events, one batch at a time."""
     gone = services.prune_sns(handled_before=clock.now() - KEEP_EVENTS_FOR, limit=EVENTS_PER_PRUNE)
-    if gone == EVENTS_PER_PRUNE:
+    with all_tenants():
+        told = services.prune_live(before=clock.now() - KEEP_LIVE_FOR, limit=EVENTS_PER_PRUNE)
+    if EVENTS_PER_PRUNE in {gone, told}:
         prune_events.send()

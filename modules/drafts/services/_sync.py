@@ -17,7 +17,7 @@ from modules.kernel.secrets import mask_text
 from modules.kernel.tenancy import tenant_scope
 from modules.notifications import services as notification_services
 from modules.notifications.domain import Kind
-from modules.notifications.services import Notice
+from modules.notifications.services import Live, Notice
 
 Report = Callable[[int], None]
 Status = SyncItem.Status
@@ -124,6 +124,7 @@ def _retry_batch(table: RetryTable, *, limit: int, now: datetime, total: Retried
     SyncItem.objects.filter(pk__in=[pk for pk, outcome in outcomes.items() if outcome == APPLIED]).delete()
     SyncItem.objects.bulk_update(left, ["status", "retry_count", "next_retry_at", "last_error"])
     _tell([item for item in left if item.status != Status.FAILED], now=now)
+    _announce(items, left, now=now)
     _count(total, items, left)
     return len(items)
 
@@ -171,6 +172,19 @@ def _tell(items: list[SyncItem], *, now: datetime) -> None:
         if (item.tenant_id, item.user_id) in there:
             notice = Notice(item.user_id, Kind.SYNC_FAILED, _payload(item))
             notification_services.notify_many(tenant_id=item.tenant_id, notices=[notice], now=now)
+
+
+def _announce(items: list[SyncItem], left: list[SyncItem], *, now: datetime) -> None:
+    """Tell clients that are there what became of their changes; those that wait for another try are no news."""
+    waiting = {item.pk for item in left if item.status == Status.FAILED}
+    ended = {item.pk: item.status for item in left}
+    news: dict[int, list[Live]] = {}
+    for item in items:
+        if item.pk not in waiting:
+            told = {"clientId": str(item.client_id), "outcome": ended.get(item.pk, APPLIED)}
+            news.setdefault(item.tenant_id, []).append(Live(item.user_id, "sync", told))
+    for tenant_id, events in news.items():
+        notification_services.announce(tenant_id=tenant_id, events=events, now=now)
 
 
 def _payload(item: SyncItem) -> dict[str, Any]:
