@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -49,22 +48,15 @@ def cleanup(*, read_days: int = 30, unread_days: int = 90, limit: int = 1_000) -
     run = context.job().id
     with all_tenants():
         counts = services.clean_up(
-            run=run, read_days=read_days, unread_days=unread_days, limit=limit, now=clock.now(), report=_go_on()
+            run=run, read_days=read_days, unread_days=unread_days, limit=limit, now=clock.now(), report=_stop_or_go_on
         )
     context.log(f"deleted {counts}")
 
 
-def _go_on() -> Callable[[int], None]:
-    """Return what notes each batch: a place to stop, where the job goes on after a kill or a restart."""
-    done = int(context.saved_checkpoint() or 0)
-
-    def note(count: int) -> None:
-        nonlocal done
-        done += count
-        context.progress(done)
-        context.checkpoint(done)
-
-    return note
+def _stop_or_go_on(done: int) -> None:
+    """Note how far the job is; a worker that leaves stops here, and another one goes on."""
+    context.progress(done)
+    context.checkpoint(done)
 
 
 @actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)

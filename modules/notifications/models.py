@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from modules.accounts.models import Tenant, User
+from modules.kernel.cleanups import Receipt
 from modules.kernel.tenancy import tenant_manager
 
 
@@ -233,21 +234,14 @@ class Preference(models.Model):
         return f"{self.user} · {self.type} · {self.channel}"
 
 
-class CleanupReceipt(models.Model):
+class CleanupReceipt(Receipt):
     """What one run of the cleanup deleted by one rule. `run` is the job, or a number of the command's own."""
 
     class Rule(models.TextChoices):
         READ = "read", _("Read long ago")
         UNREAD = "unread", _("Never read")
 
-    run = models.UUIDField(_("run"))
     rule = models.CharField(_("rule"), max_length=10, choices=Rule)
-    before = models.DateTimeField(_("older than"))
-    count = models.PositiveBigIntegerField(_("deleted"), default=0)
-    oldest_at = models.DateTimeField(_("oldest"), null=True, blank=True)
-    newest_at = models.DateTimeField(_("newest"), null=True, blank=True)
-    started_at = models.DateTimeField(_("started"))
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("cleanup")

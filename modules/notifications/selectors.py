@@ -105,9 +105,10 @@ def old_notices(*, rule: str, before: datetime) -> "QuerySet[Notification]":
     return Notification.objects.filter(read_at=None, created_at__lt=before).order_by("created_at")
 
 
-def tally(notices: "QuerySet[Notification]") -> tuple[int, datetime | None, datetime | None]:
-    """Return how many they are, and when the oldest and the newest were made."""
-    found = notices.aggregate(count=Count("id"), oldest=Min("created_at"), newest=Max("created_at"))
+def tally(*, rule: str, before: datetime) -> tuple[int, datetime | None, datetime | None]:
+    """Return how many notices in scope a rule of the cleanup calls old, the oldest and the newest of its moments."""
+    moment = "read_at" if rule == CleanupReceipt.Rule.READ else "created_at"
+    found = old_notices(rule=rule, before=before).aggregate(count=Count("id"), oldest=Min(moment), newest=Max(moment))
     return found["count"], found["oldest"], found["newest"]
 
 

@@ -1,7 +1,7 @@
 """Changes to who there is, to what opens the API, and to the record of what people did."""
 
 from modules.accounts.services._activity import Deed, DetailsTooBig, log_activities, log_activity
-from modules.accounts.services._cleanup import Report, clean_activity, clean_tokens
+from modules.accounts.services._cleanup import clean_activity, clean_tokens
 from modules.accounts.services._guests import admit_guest, dismiss_guest
 from modules.accounts.services._logins import (
     JustUsed,
@@ -20,7 +20,6 @@ __all__ = [
     "DetailsTooBig",
     "JustUsed",
     "Keys",
-    "Report",
     "TokenRefused",
     "WrongPassword",
     "admit_guest",

@@ -55,8 +55,7 @@ def clean_up(*, run: UUID, retention: Retention, limit: int, now: datetime, repo
 
 def _open_receipt(run: UUID, retention: Retention, now: datetime) -> CleanupReceipt:
     rule = Rule.EDITED if retention.from_edit else Rule.CREATED
-    defaults = {"before": retention.stale_before(now), "started_at": now}
-    return CleanupReceipt.objects.get_or_create(run=run, rule=rule, defaults=defaults)[0]
+    return CleanupReceipt.open(run=run, rule=rule, before=retention.stale_before(now), now=now)
 
 
 def _close_receipt(receipt: CleanupReceipt, failures: list[Failure], now: datetime) -> Cleaned:
