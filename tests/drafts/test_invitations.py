@@ -155,7 +155,7 @@ def test_of_many_at_once_one_takes_it(offer, guest, jana, alice, at_once):
     assert ShareMember.objects.count() == 1
 
 
-@pytest.mark.parametrize("tries", [50, pytest.param(1_000, marks=pytest.mark.journey)])
+@pytest.mark.parametrize("tries", [50, pytest.param(1_000, marks=[pytest.mark.journey, pytest.mark.timeout(300)])])
 def test_at_the_instant_of_its_expiry_it_is_accepted_or_expired_and_never_both(tries, cottage, jana, guest, at_once):
     now, gate = clock.now(), threading.Barrier(2, timeout=20)
     offers = [
