@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from modules.jobs import services
 from modules.jobs.admin._filters import ActorFilter, CauseFilter, DeadStateFilter, QueueFilter, TenantFilter
 from modules.jobs.admin._screen import JobScreen
+from modules.jobs.admin._search import search_box
 from modules.jobs.domain import DEAD_LETTERS
 from modules.jobs.models import FailedJob, Job
 from modules.jobs.services import NothingToReplay
@@ -95,7 +96,8 @@ class FailedJobAdmin(JobScreen):
             {**group, "message": first_line(group["message"]), "last": moment(group["last"])}
             for group in groups.order_by("-count", "fingerprint")[:CAUSES]
         ]
-        return {"causes": causes, "may_act": self.has_act_permission(request)}
+        box = search_box(request.GET.get("q", ""))
+        return {"causes": causes, "may_act": self.has_act_permission(request), "box": box}
 
     @display(description=gettext_lazy("error"))
     def problem(self, job: Job) -> str:

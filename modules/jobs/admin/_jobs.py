@@ -17,11 +17,22 @@ from modules.jobs.admin._arguments import change_arguments_view
 from modules.jobs.admin._failed import discard_one, replay_one
 from modules.jobs.admin._filters import ActorFilter, BatchFilter, QueueFilter, ReplayFilter, StateFilter, TenantFilter
 from modules.jobs.admin._screen import JobScreen
+from modules.jobs.admin._search import search_box
 from modules.jobs.domain import ALIVE, DEAD_LETTERS, State
 from modules.jobs.models import Job
 from modules.kernel.console import button, note_bulk
 
 MAX_SELECTED = 1_000
+
+
+def _with_state(request: HttpRequest, state: str) -> str:
+    """Return the list's address with this state and the other filters as they are."""
+    query = request.GET.copy()
+    for name in ("p", "state"):
+        query.pop(name, None)
+    if state:
+        query["state"] = state
+    return f"{reverse('admin:jobs_job_changelist')}{f'?{query.urlencode()}' if query else ''}"
 
 
 @register(Job)
@@ -45,11 +56,14 @@ class JobAdmin(JobScreen):
         """Give a waiting or failed job other arguments."""
         return change_arguments_view(self, request, unquote(object_id))
 
-    def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> list[tuple[str, Any, bool]]:
-        """Return the states as links: address, word, chosen."""
-        chosen, place = request.GET.get("state", ""), reverse("admin:jobs_job_changelist")
-        links = [(f"{place}?state={state}", word, state == chosen) for state, word in Job.State.choices]
-        return [(place, _("All"), not chosen), *links]
+    def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> dict[str, Any]:
+        """Return what stands above the list: the states as links (address, word, chosen), and the search's help."""
+        chosen = request.GET.get("state", "")
+        links = [(_with_state(request, state), word, state == chosen) for state, word in Job.State.choices]
+        return {
+            "states": [(_with_state(request, ""), _("All"), not chosen), *links],
+            "box": search_box(request.GET.get("q", "")),
+        }
 
     @button(
         _("Cancel"),

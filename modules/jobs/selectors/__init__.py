@@ -74,10 +74,12 @@ from modules.jobs.selectors._schedules import (
     tenant_schedules,
     upcoming,
 )
+from modules.jobs.selectors._search import LOOKED_AT, in_state, is_partial, search_jobs, with_column
 from modules.jobs.selectors._workers import has_live_workers, living_workers, served_queues, workers_by_pool
 
 __all__ = [
     "BY_API",
+    "LOOKED_AT",
     "PAUSED",
     "ActorFigures",
     "Indexes",
@@ -109,6 +111,8 @@ __all__ = [
     "get_tenant_replay",
     "get_tenant_schedule",
     "has_live_workers",
+    "in_state",
+    "is_partial",
     "is_quiet",
     "job_changes",
     "job_states",
@@ -139,6 +143,7 @@ __all__ = [
     "schedules",
     "schedules_ahead",
     "schedules_of_jobs",
+    "search_jobs",
     "served_queues",
     "sick_indexes",
     "stuck_schedules",
@@ -147,6 +152,7 @@ __all__ = [
     "tenant_schedules",
     "upcoming",
     "waiting_runs_forgotten",
+    "with_column",
     "workers_before_migration",
     "workers_by_pool",
 ]
