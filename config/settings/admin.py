@@ -47,6 +47,7 @@ _NAVIGATION = [
             _item(_("Jobs"), icon="list_alt", model="jobs.job"),
             _item(_("Failed jobs"), icon="error", model="jobs.failedjob", permission="jobs.job"),
             _item(_("Replays"), icon="replay", model="jobs.replay", permission="jobs.job"),
+            _item(_("Bulk actions"), icon="checklist", model="jobs.bulkoperation", permission="jobs.job"),
             _item(_("Batches"), icon="stacks", model="jobs.batch", permission="jobs.job"),
             _item(_("Schedules"), icon="event_repeat", model="jobs.jobschedule"),
             _item(_("Workers"), icon="memory", model="jobs.worker"),

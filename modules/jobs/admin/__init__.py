@@ -3,6 +3,7 @@
 from modules.jobs.admin._alerts import AlertAdmin, AlertRuleAdmin
 from modules.jobs.admin._audit import AuditAdmin
 from modules.jobs.admin._batches import BatchAdmin
+from modules.jobs.admin._bulk import BulkOperationAdmin
 from modules.jobs.admin._failed import FailedJobAdmin
 from modules.jobs.admin._home import home
 from modules.jobs.admin._jobs import JobAdmin
@@ -15,6 +16,7 @@ __all__ = [
     "AlertRuleAdmin",
     "AuditAdmin",
     "BatchAdmin",
+    "BulkOperationAdmin",
     "FailedJobAdmin",
     "JobAdmin",
     "JobScheduleAdmin",

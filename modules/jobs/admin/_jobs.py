@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from modules.jobs import services
 from modules.jobs.admin._arguments import change_arguments_view
+from modules.jobs.admin._bulk import matching_view
 from modules.jobs.admin._failed import discard_one, replay_one
 from modules.jobs.admin._filters import ActorFilter, BatchFilter, QueueFilter, ReplayFilter, StateFilter, TenantFilter
 from modules.jobs.admin._screen import JobScreen
@@ -23,6 +24,11 @@ from modules.jobs.models import Job
 from modules.kernel.console import button, note_bulk
 
 MAX_SELECTED = 1_000
+
+
+def _is_narrowed(request: HttpRequest) -> bool:
+    """Return whether the list shows some jobs only: nobody is offered to cancel all there are."""
+    return any(value for name, value in request.GET.items() if name not in {"p", "o"})
 
 
 def _with_state(request: HttpRequest, state: str) -> str:
@@ -48,9 +54,17 @@ class JobAdmin(JobScreen):
         return self.without_tenant(self.list_display)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the page that changes a job's arguments."""
-        view = self.admin_site.admin_view(self.arguments_view)
-        return [path("<path:object_id>/arguments/", view, name="jobs_job_arguments"), *super().get_urls()]
+        """Add the page that changes a job's arguments, and those that act on every match."""
+        arguments, matching = map(self.admin_site.admin_view, (self.arguments_view, self.matching_view))
+        return [
+            path("matching/<str:verb>/", matching, name="jobs_job_matching"),
+            path("<path:object_id>/arguments/", arguments, name="jobs_job_arguments"),
+            *super().get_urls(),
+        ]
+
+    def matching_view(self, request: HttpRequest, verb: str) -> HttpResponseBase:
+        """Cancel or replay what the list's address matches."""
+        return matching_view(self, request, verb)
 
     def arguments_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Give a waiting or failed job other arguments."""
@@ -63,6 +77,7 @@ class JobAdmin(JobScreen):
         return {
             "states": [(_with_state(request, ""), _("All"), not chosen), *links],
             "box": search_box(request.GET.get("q", "")),
+            "may_act": self.has_act_permission(request) and _is_narrowed(request),
         }
 
     @button(

@@ -86,9 +86,7 @@ def say(error: InvalidSearch) -> str:
         "quotes": _("“%(word)s”: a quotation mark is open, or stands inside a word. Put the whole value between two."),
         "empty": _("“%(word)s”: nothing stands after the colon. Write %(hint)s: and a value, without a space."),
         "state": _("“%(word)s”: there is no such state. There are: %(hint)s."),
-        "queue": _(
-            "“%(word)s”: no pool serves such a queue. There are: %(hint)s. With * at its end any will do."
-        ),
+        "queue": _("“%(word)s”: no pool serves such a queue. There are: %(hint)s. With * at its end any will do."),
         "actor": _("“%(word)s”: the code has no such actor. Near are: %(hint)s. With * at its end any will do."),
         "tenant": _("“%(word)s”: you see no such tenant. There are: %(hint)s."),
         "age": _("“%(word)s”: this is no length of time. Write for example %(hint)s."),
