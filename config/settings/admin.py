@@ -128,7 +128,11 @@ UNFOLD = {
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
     "STYLES": [lambda _request: static("console/console.css")],
-    "SCRIPTS": [lambda _request: static("console/live.js"), lambda _request: static("console/names.js")],
+    "SCRIPTS": [
+        lambda _request: static("console/live.js"),
+        lambda _request: static("console/names.js"),
+        lambda _request: static("console/preview.js"),
+    ],
     "SIDEBAR": {"show_search": False, "navigation": _NAVIGATION},
     "COLORS": {
         "primary": {

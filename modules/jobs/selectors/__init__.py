@@ -20,6 +20,7 @@ from modules.jobs.selectors._counts import (
 )
 from modules.jobs.selectors._fit import check_callbacks, check_unfinished
 from modules.jobs.selectors._gates import PAUSED, paused_gates
+from modules.jobs.selectors._hindsight import PastIncident, past_incidents, per_hour
 from modules.jobs.selectors._illnesses import (
     Indexes,
     batches_never_told,
@@ -83,6 +84,7 @@ __all__ = [
     "PAUSED",
     "ActorFigures",
     "Indexes",
+    "PastIncident",
     "QueueBoard",
     "QueueFigures",
     "QueueState",
@@ -131,7 +133,9 @@ __all__ = [
     "oldest_resting",
     "open_alerts",
     "other_pauses",
+    "past_incidents",
     "paused_gates",
+    "per_hour",
     "quarantined_jobs",
     "queue_boards",
     "queue_figures",

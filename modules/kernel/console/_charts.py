@@ -48,8 +48,10 @@ def sparkline(values: Sequence[float], *, label: str, tone: str = "blue") -> Saf
     )
 
 
-def column_chart(columns: Sequence[Column], *, label: str, tone: str = "blue", top: str = "") -> SafeString:
-    """Return a chart as wide as its panel; `top` names the value of the highest line.
+def column_chart(
+    columns: Sequence[Column], *, label: str, tone: str = "blue", top: str = "", labels: int = LABELS
+) -> SafeString:
+    """Return a chart as wide as its panel; `top` names the value of the highest line, `labels` words stand below.
 
     The drawing is stretched, so its words stand beside it: as large on a phone as on a screen.
     """
@@ -64,13 +66,13 @@ def column_chart(columns: Sequence[Column], *, label: str, tone: str = "blue", t
         *(tone, top, CHART_WIDTH, CHART_HEIGHT, label),
         format_html_join("", '<line x1="0" y1="{}" x2="{}" y2="{}"/>', lines),
         format_html_join("", "{}", drawn),
-        format_html_join("", '<span style="left: {}%">{}</span>', _axis(columns)),
+        format_html_join("", '<span style="left: {}%">{}</span>', _axis(columns, labels)),
     )
 
 
-def _axis(columns: Sequence[Column]) -> list[tuple[float, str]]:
+def _axis(columns: Sequence[Column], labels: int) -> list[tuple[float, str]]:
     """Return the words below a chart and where each has its middle, in hundredths of the width; the last is named."""
-    every = -(-len(columns) // LABELS) or 1
+    every = -(-len(columns) // labels) or 1
     return [
         (round(100 * (place + 0.5) / len(columns), 2), column.label)
         for place, column in enumerate(columns)
