@@ -14,13 +14,19 @@ WHOLE = "whole"  # no permission, but to see all tenants: the page does not say 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
     """Return a question to ask of a request: may its reader look at the page?"""
     if permission == WHOLE:
-        return lambda request: bool(request.user.is_active and request.user.is_superuser)
+        return lambda request: bool(request.user.is_active and request.user.is_superuser and _sees_all())
     verb_less = permission.replace(".", ".{}_", 1)
 
     def ask(request: HttpRequest) -> bool:
         return any(request.user.has_perm(verb_less.format(verb)) for verb in ("view", "change"))
 
     return ask
+
+
+def _sees_all() -> bool:
+    from modules.kernel.console import visible_tenant_ids  # settings are read before the apps are
+
+    return visible_tenant_ids() is None
 
 
 def _item(title: Any, *, icon: str, model: str, permission: str = "") -> dict[str, Any]:

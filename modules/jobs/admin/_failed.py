@@ -35,6 +35,7 @@ from modules.kernel.console import (
 )
 
 CAUSES = 5  # shown above the list
+LOOKED_AT = 5_000  # newest failures, among which causes are counted
 MAX_SELECTED = 1_000
 SAMPLE = 5  # jobs named before many are discarded
 
@@ -87,11 +88,10 @@ class FailedJobAdmin(JobScreen):
             row.same_cause_count = counts.get(row.fingerprint, 1)
 
     def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> dict[str, Any]:
-        """Return the causes that most of the matching jobs share."""
-        groups = (
-            jobs.order_by()
-            .values("fingerprint", "error_type")
-            .annotate(count=Count("id"), message=Max("error_message"), last=Max("finished_at"))
+        """Return the causes that most of the newest matching jobs share."""
+        newest = Job.objects.filter(pk__in=jobs.order_by(*self.ordering).values("pk")[:LOOKED_AT]).order_by()
+        groups = newest.values("fingerprint", "error_type").annotate(
+            count=Count("id"), message=Max("error_message"), last=Max("finished_at")
         )
         causes = [
             {**group, "message": first_line(group["message"]), "last": moment(group["last"])}

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -116,7 +116,7 @@ def _worker_cards(request: HttpRequest, now: datetime) -> list[Card]:
 def _by_state(now: datetime) -> list[Bar]:
     first = UUID(int=int((now - RECENT).timestamp() * 1000) << 80)  # ids begin with their time
     newest = _jobs().filter(id__gte=first).order_by("-id")[:RECENT_CAP]
-    counts = newest.aggregate(**{state.value: Count("id", filter=Q(state=state)) for state in Job.State})
+    counts = Counter(dict(Job.objects.filter(pk__in=newest.values("pk")).values_list("state").annotate(Count("pk"))))
     rows = [
         Bar(word, counts[state], *LOOKS[state], _list(state=state))
         for state, word in Job.State.choices

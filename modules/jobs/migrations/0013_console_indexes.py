@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
             model_name="job",
             index=models.Index(
                 fields=["actor", "id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
                 condition=models.Q(("finished_at__isnull", False)),
                 name="jobs_job_ended_by_actor",
             ),
@@ -20,6 +21,7 @@ class Migration(migrations.Migration):
             model_name="job",
             index=models.Index(
                 fields=["queue", "id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
                 condition=models.Q(("finished_at__isnull", False)),
                 name="jobs_job_ended_by_queue",
             ),
@@ -33,7 +35,7 @@ class Migration(migrations.Migration):
         AddIndexConcurrently(
             model_name="job",
             index=models.Index(
-                fields=["fingerprint", "finished_at"],
+                fields=["fingerprint", "tenant_id"],
                 condition=models.Q(("state__in", ("failed", "quarantined"))),
                 name="jobs_job_dead_by_cause",
             ),

@@ -111,14 +111,20 @@ class Job(models.Model):
             models.Index(fields=["finished_at"], condition=Q(state__in=domain.DEAD_LETTERS), name="jobs_job_dead"),
             # What the console's lists ask for, of jobs that have ended: a run costs one entry in each, at its end.
             models.Index(
-                fields=["actor", "id"], condition=Q(finished_at__isnull=False), name="jobs_job_ended_by_actor"
+                fields=["actor", "id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],  # for beginnings of names, too
+                condition=Q(finished_at__isnull=False),
+                name="jobs_job_ended_by_actor",
             ),
             models.Index(
-                fields=["queue", "id"], condition=Q(finished_at__isnull=False), name="jobs_job_ended_by_queue"
+                fields=["queue", "id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+                condition=Q(finished_at__isnull=False),
+                name="jobs_job_ended_by_queue",
             ),
             models.Index(fields=["id"], condition=Q(state=domain.State.CANCELLED), name="jobs_job_cancelled"),
             models.Index(
-                fields=["fingerprint", "finished_at"],
+                fields=["fingerprint", "tenant_id"],
                 condition=Q(state__in=domain.DEAD_LETTERS),
                 name="jobs_job_dead_by_cause",
             ),

@@ -64,8 +64,10 @@ from modules.jobs.selectors._replays import (
     tenant_replays,
 )
 from modules.jobs.selectors._schedules import (
+    PastRun,
     get_schedule,
     get_tenant_schedule,
+    last_runs,
     newest_firings,
     next_run,
     schedule_lags,
@@ -85,6 +87,7 @@ __all__ = [
     "ActorFigures",
     "Indexes",
     "PastIncident",
+    "PastRun",
     "QueueBoard",
     "QueueFigures",
     "QueueState",
@@ -119,6 +122,7 @@ __all__ = [
     "job_changes",
     "job_states",
     "known_queues",
+    "last_runs",
     "ledger_imbalance",
     "limits",
     "living_workers",

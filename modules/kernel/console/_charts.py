@@ -48,6 +48,34 @@ def sparkline(values: Sequence[float], *, label: str, tone: str = "blue") -> Saf
     )
 
 
+@dataclass(frozen=True)
+class Mark:
+    """One run in a strip: its color, its height (0 to 1), what it says when it is pointed at."""
+
+    tone: str
+    height: float
+    text: str
+
+
+def strip(marks: Sequence[Mark], *, label: str) -> SafeString:
+    """Return columns of many colors for a table's cell, the oldest first; what went wrong is never a short one."""
+    drawn = ((_mark(mark, place * SPARK_STEP),) for place, mark in enumerate(marks))
+    width = max(len(marks) * SPARK_STEP - 2, 1)
+    return format_html(
+        '<svg class="bk-spark bk-strip" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}</svg>',
+        *(width, SPARK_HEIGHT, width, SPARK_HEIGHT, label, format_html_join("", "{}", drawn)),
+    )
+
+
+def _mark(mark: Mark, x: int) -> SafeString:
+    height = round(4 + (SPARK_HEIGHT - 4) * min(max(mark.height, 0), 1), 1)
+    return format_html(
+        '<g class="bk-{}"><title>{}</title><rect x="{}" width="{}" height="{}" fill="transparent"/>'
+        '<rect x="{}" y="{}" width="5" height="{}" rx="1" class="bk-bar"/></g>',
+        *(mark.tone, mark.text, x, SPARK_STEP, SPARK_HEIGHT, x, round(SPARK_HEIGHT - height, 1), height),
+    )
+
+
 def column_chart(
     columns: Sequence[Column], *, label: str, tone: str = "blue", top: str = "", labels: int = LABELS
 ) -> SafeString:
