@@ -40,7 +40,12 @@ def _item(title: Any, *, icon: str, model: str, permission: str = "") -> dict[st
 
 
 _NAVIGATION = [
-    {"items": [{"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")}]},
+    {
+        "items": [
+            {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
+            {"title": _("Wall"), "icon": "tv", "link": reverse_lazy("jobs_wall"), "permission": _may("jobs.job")},
+        ]
+    },
     {
         "title": _("Operations"),
         "items": [
@@ -133,6 +138,7 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
+    "ENVIRONMENT": "config.dashboard.environment",
     "STYLES": [lambda _request: static("console/console.css")],
     "SCRIPTS": [
         lambda _request: static("console/live.js"),

@@ -18,6 +18,8 @@ DEBUG = False
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
+# A demonstration, as `make run` starts it: the console says so in its header, and shows newcomers around.
+DEMO = env.flag("DEMO", default=False)
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",

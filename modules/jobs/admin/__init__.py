@@ -10,6 +10,7 @@ from modules.jobs.admin._jobs import JobAdmin
 from modules.jobs.admin._replays import ReplayAdmin
 from modules.jobs.admin._schedules import JobScheduleAdmin, ScheduleFiringAdmin
 from modules.jobs.admin._workers import WorkerAdmin
+from modules.jobs.admin.tours import tour
 
 __all__ = [
     "AlertAdmin",
@@ -24,4 +25,5 @@ __all__ = [
     "ScheduleFiringAdmin",
     "WorkerAdmin",
     "home",
+    "tour",
 ]

@@ -215,3 +215,18 @@ class JobChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id} {self.changed_at:%Y-%m-%d %H:%M}"
+
+
+class Dismissal(models.Model):
+    """Something that a reader of the console does not want to see again. Permissions: everybody their own."""
+
+    user_id = models.BigIntegerField()
+    what = models.CharField(max_length=30)
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user_id", "what"], name="jobs_dismissal_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.what}"
