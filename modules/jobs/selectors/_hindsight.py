@@ -109,14 +109,16 @@ _FAILURES_IN_ROW = """
             bool_or(outcome = 'succeeded') AS is_good
         FROM jobs_runminute WHERE minute_at >= %(since)s - interval '1 d' GROUP BY actor, minute_at),
     islands AS (
-        SELECT actor, minute_at, CASE WHEN is_good THEN 0 ELSE bad END AS bad,
+        SELECT actor, minute_at, is_good, CASE WHEN is_good THEN 0 ELSE bad END AS bad,
             count(*) FILTER (WHERE is_good) OVER (PARTITION BY actor ORDER BY minute_at) AS island FROM minutes),
     streaks AS (
-        SELECT *, sum(bad) OVER (PARTITION BY actor, island ORDER BY minute_at) AS streak FROM islands)
-    SELECT actor AS subject, min(minute_at) AS opened_at, (
-        SELECT min(minute_at) FROM islands WHERE islands.actor = streaks.actor AND islands.island = streaks.island + 1
-    ) AS closed_at
-    FROM streaks WHERE streak >= %(times)s GROUP BY actor, island"""
+        SELECT actor, island, minute_at, sum(bad) OVER (PARTITION BY actor, island ORDER BY minute_at) AS streak
+        FROM islands WHERE NOT is_good),
+    long_ones AS (
+        SELECT actor, island, min(minute_at) AS opened_at FROM streaks WHERE streak >= %(times)s GROUP BY 1, 2)
+    SELECT actor AS subject, opened_at, ended.minute_at AS closed_at
+    FROM long_ones LEFT JOIN (SELECT actor, island - 1 AS island, minute_at FROM islands WHERE is_good) AS ended
+        USING (actor, island)"""
 
 _JOB_RUNS_LONG = f"""
     SELECT actor || ' ' || jobs_job.id AS subject, attempt.started_at + {_PATIENCE} AS opened_at,
