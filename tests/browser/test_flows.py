@@ -91,7 +91,7 @@ def test_ten_thousand_failures_are_replayed_and_watched_to_the_end(view, start_w
     view.press("Replay all matching", exact=False)
     view.page.fill("[name=reason]", "the shop is back")
     view.page.fill("[name=number]", "10000")
-    view.press("Replay")
+    view.page.locator("#main form.bk-buttons button[type=submit]").click()
     assert "/admin/jobs/bulkoperation/" in view.page.url
     view.page.evaluate("window.isTheSame = true")
     start_worker(queues="high")
