@@ -1,9 +1,12 @@
 """Failed jobs: one, the selected, all that match."""
 
+from datetime import timedelta
+
 import pytest
 
 from modules.jobs import services
 from modules.jobs.models import BulkOperation, Job
+from modules.kernel import clock
 from tests.admin.factories import make_job
 from tests.admin.pages import detail, listing, press, told, words
 
@@ -175,3 +178,14 @@ def test_matching_needs_its_token(root):
 
     assert root.post(f"{MATCHING}/replay/").status_code == 403
     assert states(job) == ["failed"]
+
+
+def test_causes_are_counted_among_the_newest_alone(root, monkeypatch):
+    monkeypatch.setattr("modules.jobs.admin._failed.LOOKED_AT", 2)
+    now = clock.now()
+    for minutes, cause in [(1, "a"), (2, "b"), (3, "b"), (4, "b")]:
+        make_job("failed", fingerprint=cause * 16, finished_at=now - timedelta(minutes=minutes))
+
+    causes = root.get(listing("jobs_failedjob")).context["cl"].summary["causes"]
+
+    assert [(cause["fingerprint"][0], cause["count"]) for cause in causes] == [("a", 1), ("b", 1)]

@@ -89,10 +89,11 @@ class FailedJobAdmin(JobScreen):
 
     def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> dict[str, Any]:
         """Return the causes that most of the newest matching jobs share."""
-        newest = Job.objects.filter(pk__in=jobs.order_by(*self.ordering).values("pk")[:LOOKED_AT]).order_by()
-        groups = newest.values("fingerprint", "error_type").annotate(
-            count=Count("id"), message=Max("error_message"), last=Max("finished_at")
-        )
+        ends = jobs.order_by("-finished_at").values_list("finished_at", flat=True)
+        edge = ends[LOOKED_AT : LOOKED_AT + 1].first()
+        newest = jobs if edge is None else jobs.filter(finished_at__gt=edge)
+        figures = {"count": Count("id"), "message": Max("error_message"), "last": Max("finished_at")}
+        groups = newest.order_by().values("fingerprint", "error_type").annotate(**figures)
         causes = [
             {**group, "message": first_line(group["message"]), "last": moment(group["last"])}
             for group in groups.order_by("-count", "fingerprint")[:CAUSES]
