@@ -35,6 +35,7 @@ from modules.kernel.console import (
     Fact,
     ReadOnlyAdmin,
     add_fact,
+    asked_once,
     button,
     column_chart,
     long_moment,
@@ -323,6 +324,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         return ", ".join(filter(None, (row.city, row.country_code))) or "–"
 
     @display(description=gettext_lazy("accounts"))
+    @asked_once
     def accounts(self, row: Customer) -> str:
         """Show where they are registered."""
         accounts, _merged, _orders = selectors.customer_parts(row)
@@ -330,6 +332,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         return format_html_join("", "<div>{}</div>", lines) or muted("–")
 
     @display(description=gettext_lazy("merges"))
+    @asked_once
     def merges(self, row: Customer) -> str:
         """Show who is the same person, who said so, and what was taken back."""
         found = CustomerMerge.objects.filter(Q(kept=row) | Q(merged=row)).select_related("kept", "merged")
@@ -337,6 +340,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         return table(headers, [_merge_row(merge) for merge in found.order_by("-id")[:LISTED]])
 
     @display(description=gettext_lazy("newest orders"))
+    @asked_once
     def orders(self, row: Customer) -> str:
         """Show what they bought, newest first."""
         _accounts, _merged, newest = selectors.customer_parts(row)
