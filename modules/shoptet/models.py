@@ -242,7 +242,10 @@ class ParkedRecord(models.Model):
 
 
 class WebhookEvent(models.Model):
-    """An event that a shop told of, as received; told again, it is the same row."""
+    """An event that a shop told of, as received; told again, it is the same row.
+
+    One that was given up is handled, too, and `reason` says what the shop refused of it.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="webhooks", db_index=False, verbose_name=_("shop"))
@@ -254,6 +257,9 @@ class WebhookEvent(models.Model):
     deliveries = models.PositiveIntegerField(_("deliveries"), default=1)
     received_at = models.DateTimeField(_("received"))
     handled_at = models.DateTimeField(_("handled"), null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(_("failed attempts"), default=0, db_default=0)
+    next_try_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    reason = models.TextField(_("what the shop refused"), blank=True, default="", db_default="")
 
     objects: ClassVar[models.Manager["WebhookEvent"]] = tenant_manager()
 
@@ -266,6 +272,7 @@ class WebhookEvent(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["shop", "id"], condition=Q(handled_at=None), name="shoptet_webhook_waiting"),
+            models.Index(fields=["shop", "id"], condition=~Q(reason=""), name="shoptet_webhook_refused"),
         ]
 
     def __str__(self) -> str:

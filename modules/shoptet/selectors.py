@@ -2,7 +2,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from modules.jobs.models import Job
 from modules.shoptet.domain import NAMELESS
@@ -113,10 +113,10 @@ def snapshots_of_jobs(*, shop_id: int, remote_job_ids: Collection[str]) -> Query
     return entries.order_by("id")
 
 
-def waiting_webhooks(*, shop_id: int) -> QuerySet[WebhookEvent]:
-    """Return the events of a shop that nobody handled yet, oldest first."""
+def waiting_webhooks(*, shop_id: int, now: datetime) -> QuerySet[WebhookEvent]:
+    """Return the events of a shop that nobody handled yet, oldest first; not those that are tried again later."""
     events: QuerySet[WebhookEvent] = WebhookEvent.objects.filter(shop_id=shop_id, handled_at=None)
-    return events.order_by("id")
+    return events.filter(Q(next_try_at=None) | Q(next_try_at__lte=now)).order_by("id")
 
 
 def last_readings(*, shop_ids: Collection[int], since: datetime, is_complete: bool) -> list[SnapshotExecution]:

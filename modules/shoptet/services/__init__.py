@@ -31,15 +31,14 @@ from modules.shoptet.services._snapshots import (
 from modules.shoptet.services._statuses import refresh_statuses
 from modules.shoptet.services._stocks import fetch_stocks
 from modules.shoptet.services._storefronts import NotAMaster, fill_from
-from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
-from modules.shoptet.services._webhooks import (
-    WebhookRefused,
+from modules.shoptet.services._webhook_handling import (
     handle_again,
+    handle_refused_again,
     handle_webhooks,
-    prune_webhooks,
-    receive_webhook,
     request_handling,
 )
+from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
+from modules.shoptet.services._webhooks import WebhookRefused, prune_webhooks, receive_webhook
 
 __all__ = [
     "KINDS",
@@ -65,6 +64,7 @@ __all__ = [
     "fill_from",
     "give_up",
     "handle_again",
+    "handle_refused_again",
     "handle_webhooks",
     "import_master_products",
     "prefill_target",

@@ -15,7 +15,8 @@ from modules.shoptet.clients import CONNECTIONS, ORDERS_PER_PAGE, ShoptetClient,
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._details import CODES_AT_ONCE, Requested, read_details, request_details, store_details
+from modules.shoptet.services._details import CODES_AT_ONCE, read_details, request_details, store_details
+from modules.shoptet.services._patience import Requested
 from modules.shoptet.services._reading import Reading, read_rows
 from modules.shoptet.services._shops import connect
 
