@@ -51,6 +51,12 @@ def retryable_codes(*, shop_id: int, kind: str, left_out: Collection[str]) -> Qu
     return named.exclude(code__in=left_out).values_list("code", flat=True)
 
 
+def codes_set_aside_since(*, shop_id: int, kind: str, since: datetime) -> set[str]:
+    """Return the codes of records that were tried since then and could not be read."""
+    records = open_parked_records(shop_id=shop_id, kind=kind).filter(attempted_at__gte=since)
+    return set(records.exclude(code="").values_list("code", flat=True))
+
+
 def has_whole_history(*, shop_id: int, what: str = "orders") -> bool:
     """Return whether all of a shop's orders (or products) were read once, not only those since some time."""
     kinds = [f"{what}-incremental", f"{what}-snapshot"]

@@ -235,6 +235,22 @@ def test_a_run_stops_after_its_share_and_the_next_goes_on_in_the_same_entry(simu
     assert_copied(simulated)
 
 
+def test_runs_get_past_more_unreadable_products_than_one_of_them_asks_for(simulated, sync):
+    fill(simulated, 110)
+    fault = simulated.inject(FaultKind.UNREADABLE, path="/api/products/*-*", times=None)
+    for _ in range(2):
+        with pytest.raises(services.SyncPaused):
+            sync(most_details=50)
+
+    assert (sync(most_details=50).status, fault.struck, Product.objects.count()) == ("completed", 110, 0)
+
+    simulated.clear_faults()
+    simulated.advance(60)
+    for _ in range(2):  # a hundred of what was set aside before a run
+        sync()
+    assert_copied(simulated)
+
+
 def test_two_runs_at_once_are_one_and_orders_are_read_beside(simulated, shop, sync):
     fill(simulated, 1)
     seen = []

@@ -604,6 +604,27 @@ def test_a_run_stops_after_its_share_and_the_next_goes_on_in_the_same_entry(simu
     assert_copied(simulated)
 
 
+def test_runs_get_past_more_unreadable_orders_than_one_of_them_asks_for(simulated, sync):
+    for _ in range(120):
+        simulated.create_order()
+    simulated.inject(FaultKind.UNREADABLE, path="/api/orders/*0*", times=None)
+
+    runs = 1
+    while runs < 9:
+        try:
+            sync(most_details=50)
+            break
+        except services.SyncPaused:
+            runs += 1
+    simulated.clear_faults()
+
+    assert (runs, SnapshotExecution.objects.get().status, Order.objects.count()) == (3, "completed", 0)
+    simulated.advance(60)
+    for _ in range(2):  # a hundred of what was set aside before a run
+        sync()
+    assert_copied(simulated)
+
+
 def test_a_run_that_goes_on_reads_on_where_the_one_before_it_paused(simulated, sync):
     for _ in range(220):
         simulated.create_order()

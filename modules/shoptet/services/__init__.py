@@ -3,7 +3,6 @@ from modules.shoptet.services._customers import fetch_new_customers
 from modules.shoptet.services._details import catch_up_deletions, refresh_orders
 from modules.shoptet.services._imports import process_snapshot
 from modules.shoptet.services._kinds import KINDS
-from modules.shoptet.services._order_run import SyncPaused
 from modules.shoptet.services._orders import fetch_new_orders
 from modules.shoptet.services._product_details import catch_up_product_deletions
 from modules.shoptet.services._product_reconciliation import reconcile_products, rehearse_product_reconciliation
@@ -17,7 +16,7 @@ from modules.shoptet.services._requests import (
     request_reading,
     request_readings,
 )
-from modules.shoptet.services._runs import AlreadyRunning
+from modules.shoptet.services._runs import AlreadyRunning, SyncPaused
 from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop
 from modules.shoptet.services._snapshots import (
     SnapshotClosed,

@@ -20,8 +20,16 @@ from modules.shoptet.models import ParkedRecord, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
 from modules.shoptet.services._details import CODES_AT_ONCE
-from modules.shoptet.services._order_run import MAX_PARKED_RETRIES, MAX_PASSES, Report, SyncPaused
-from modules.shoptet.services._runs import Run, Runner, finish_run, open_run
+from modules.shoptet.services._runs import (
+    MAX_PARKED_RETRIES,
+    MAX_PASSES,
+    Report,
+    Run,
+    Runner,
+    SyncPaused,
+    finish_run,
+    open_run,
+)
 from modules.shoptet.services._shops import connect
 
 CURSOR = "customers.change_time"
@@ -86,8 +94,8 @@ class _CustomerReading:
 
     def _set_aside_before_the_pause(self) -> set[str]:
         """Return who could not be read since this entry began: asked again now, a run would never get past them."""
-        parked = selectors.open_parked_records(shop_id=self.run.shop.pk, kind=PARKED)
-        return set(parked.filter(attempted_at__gte=self.run.execution.started_at).values_list("code", flat=True))
+        since = self.run.execution.started_at
+        return selectors.codes_set_aside_since(shop_id=self.run.shop.pk, kind=PARKED, since=since)
 
     def _take_pass(self, ask: AskPage) -> datetime | None:
         """Return None when the list did not stand still while it was read."""

@@ -21,8 +21,7 @@ from modules.shoptet.clients import ShoptetClient, TemporaryShoptetError
 from modules.shoptet.models import ParkedRecord, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._order_run import MAX_PASSES, Report
-from modules.shoptet.services._runs import Run, Runner, finish_run, open_run
+from modules.shoptet.services._runs import MAX_PASSES, Report, Run, Runner, finish_run, open_run
 from modules.shoptet.services._shops import connect
 
 CURSOR = (
