@@ -296,6 +296,13 @@ def catch_up_deletions(*, shop_id: int, since: str) -> None:
         services.catch_up_deletions(shop_id=shop_id, since=datetime.fromisoformat(since))
 
 
+@actor(queue_name="default", max_retries=5, backoff=BACKOFF, time_limit=30 * clock.MINUTE)
+def catch_up_customer_deletions(*, shop_id: int, since: str) -> None:
+    """Find whom a shop deleted since (ISO time) a snapshot was made."""
+    with _as_job_ending():
+        services.catch_up_customer_deletions(shop_id=shop_id, since=datetime.fromisoformat(since))
+
+
 @actor(queue_name="import", max_retries=5, backoff=BACKOFF, time_limit=30 * clock.MINUTE)
 def catch_up_product_deletions(*, shop_id: int, since: str) -> None:
     """Find which products a shop deleted since (ISO time) a snapshot was made; read its categories."""

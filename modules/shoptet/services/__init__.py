@@ -1,5 +1,5 @@
 from modules.shoptet.services._cursors import CursorLost
-from modules.shoptet.services._customers import fetch_new_customers
+from modules.shoptet.services._customers import catch_up_customer_deletions, fetch_new_customers
 from modules.shoptet.services._details import catch_up_deletions, refresh_orders
 from modules.shoptet.services._imports import process_snapshot
 from modules.shoptet.services._kinds import KINDS
@@ -51,6 +51,7 @@ __all__ = [
     "WebhookRefused",
     "add_shop",
     "ask_for_snapshot",
+    "catch_up_customer_deletions",
     "catch_up_deletions",
     "catch_up_product_deletions",
     "check_snapshot",

@@ -116,7 +116,7 @@ class _Told:
 
     def settle(self, refused: dict[Record, ShoptetError], *, now: datetime) -> None:
         """Write down what came of each event, and send the job that tries again, in the caller's transaction."""
-        failed = {event: error for event in self.events if (error := self._error(event, refused))}
+        failed = {event: found for event in self.events if (found := self._error(event, refused))}
         done = [event.pk for event in self.events if event not in failed]
         WebhookEvent.objects.filter(id__in=done).update(handled_at=now, next_try_at=None, reason="")
         for event, (record, error) in failed.items():
