@@ -26,6 +26,8 @@ ANSWER_TIMEOUT_SECONDS = 60.0  # for the whole body: one that drips in never run
 MAX_BODY_BYTES = 16 * 1024 * 1024
 TOKEN_TIMEOUT_SECONDS = 15.0  # all that a fetch of an access token takes: others wait for it
 MAX_TOKEN_BYTES = 64 * 1024
+EXCHANGE_TIMEOUT_SECONDS = 4.0  # the vendor waits 5 for the answer to an installation
+MAX_ESHOP_ID = 2**63
 TOKEN_LIVES_SECONDS = 1800  # as the vendor says; an answer may say less
 TOKENS_TAKEN_WAIT = timedelta(minutes=5)  # one of five that somebody else fetched ends within half an hour
 DOWNLOAD_TIMEOUT_SECONDS = 25 * 60.0
@@ -76,6 +78,10 @@ class TokenUncertain(TemporaryShoptetError):
     """The shop may have given an access token that did not reach us: it counts as one of the five."""
 
 
+class CodeRefused(PermanentShoptetError):
+    """The OAuth server does not take the code of an installation: used, expired, or never given."""
+
+
 class NoRights(PermanentShoptetError):
     """The token is known, but not allowed to do this."""
 
@@ -110,6 +116,15 @@ class AccessToken:
 
     text: str = field(repr=False)
     ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What an installation gives: the permanent token, and whose it is."""
+
+    token: str = field(repr=False)
+    eshop_id: int
+    eshop_url: str
 
 
 class AccessTokens(Protocol):
@@ -491,6 +506,52 @@ def _forbidden_for(body: bytes) -> PermanentShoptetError | None:
     if code == "job-detail-try-counter-exceeded-limit":
         return LooksUsedUp(_("The shop did not finish its snapshot in time."))
     return None
+
+
+def exchange_code(*, url: str, client_id: str, client_secret: str, code: str, redirect_uri: str) -> Grant:
+    """Return what the code of an installation stands for. It can be exchanged once.
+
+    Raises CodeRefused for one that the server does not know, PermanentShoptetError where it does not know us, and
+    TemporaryShoptetError, after 4 seconds at most. Source: the vendor's install/install.php, and RFC 6749.
+    """
+    asked = {"grant_type": "authorization_code", "code": code, "client_id": client_id, "scope": "api"}
+    asked |= {"redirect_uri": redirect_uri} | ({"client_secret": client_secret} if client_secret else {})
+    timeout = httpx.Timeout(EXCHANGE_TIMEOUT_SECONDS / 2)
+    try:
+        with httpx.stream(
+            "POST", url, data=asked, timeout=timeout, follow_redirects=False, trust_env=False
+        ) as response:
+            grant_body = _body(response, max_bytes=MAX_TOKEN_BYTES, seconds=EXCHANGE_TIMEOUT_SECONDS / 2)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text names hosts and errors, never what was sent
+        raise TemporaryShoptetError(_("The shop cannot be reached: %s") % type(error).__name__) from None
+    _check_exchange(response.status_code, grant_body)
+    return _read_grant(grant_body)
+
+
+def _check_exchange(status: int, grant_body: bytes) -> None:
+    error = _told(grant_body).get("error")
+    if error == "invalid_grant":
+        raise CodeRefused(_("The OAuth server does not know this code; install the add-on again."))
+    if error in {"invalid_client", "unauthorized_client"}:
+        raise PermanentShoptetError(_("The OAuth server does not know the add-on: check its client id and secret."))
+    if status != httpx.codes.OK:
+        raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % f"HTTP {status}")
+
+
+def _read_grant(grant_body: bytes) -> Grant:
+    told = _told(grant_body)
+    token, eshop_id = str(told.get("access_token") or ""), str(told.get("eshopId"))
+    if not domain.is_token(token) or not eshop_id.isdecimal() or not 0 < int(eshop_id) < MAX_ESHOP_ID:
+        raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "access_token")
+    return Grant(token, int(eshop_id), str(told.get("eshopUrl") or "")[:300])
+
+
+def _told(grant_body: bytes) -> Mapping[str, Any]:
+    try:
+        told = json.loads(grant_body)
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def fetch_access_token(*, url: str, oauth_token: str) -> AccessToken:

@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from modules.jobs.models import Job
 from modules.shoptet.domain import NAMELESS
-from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, WebhookEvent
+from modules.shoptet.models import Addon, ParkedRecord, Shop, SnapshotExecution, WebhookEvent
 
 Status = SnapshotExecution.Status
 
@@ -62,6 +62,19 @@ def has_whole_history(*, shop_id: int, what: str = "orders") -> bool:
     kinds = [f"{what}-incremental", f"{what}-snapshot"]
     whole = SnapshotExecution.objects.filter(shop_id=shop_id, kind__in=kinds, window_from=None)
     return whole.filter(status=Status.COMPLETED).exists()
+
+
+def find_addon(public_id: UUID) -> Addon | None:
+    """Return the add-on that the vendor knows by this id, or None; also for one that is switched off."""
+    addon: Addon | None = Addon.objects.filter(public_id=public_id, is_active=True, tenant__is_active=True).first()
+    return addon
+
+
+def find_shop_of_addon(*, public_id: UUID, eshop_id: int) -> Shop | None:
+    """Return the shop of this number that installed the add-on, or None."""
+    shops = Shop.objects.select_related("channel").filter(addon__public_id=public_id, eshop_id=eshop_id)
+    shop: Shop | None = shops.filter(addon__is_active=True).first()
+    return shop
 
 
 def find_shop(public_id: UUID) -> Shop | None:

@@ -1,3 +1,11 @@
+from modules.shoptet.services._addons import (
+    AddonAddresses,
+    AddonUnknown,
+    add_addon,
+    addon_addresses,
+    install_addon,
+    open_shop,
+)
 from modules.shoptet.services._cursors import CursorLost
 from modules.shoptet.services._customers import catch_up_customer_deletions, fetch_new_customers
 from modules.shoptet.services._details import catch_up_deletions, refresh_orders
@@ -37,10 +45,12 @@ from modules.shoptet.services._webhook_handling import (
     request_handling,
 )
 from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
-from modules.shoptet.services._webhooks import WebhookRefused, prune_webhooks, receive_webhook
+from modules.shoptet.services._webhooks import WebhookRefused, prune_webhooks, receive_addon_event, receive_webhook
 
 __all__ = [
     "KINDS",
+    "AddonAddresses",
+    "AddonUnknown",
     "AlreadyRunning",
     "CursorLost",
     "NotAMaster",
@@ -49,7 +59,9 @@ __all__ = [
     "SyncPaused",
     "UnsafeAddress",
     "WebhookRefused",
+    "add_addon",
     "add_shop",
+    "addon_addresses",
     "ask_for_snapshot",
     "catch_up_customer_deletions",
     "catch_up_deletions",
@@ -67,9 +79,12 @@ __all__ = [
     "handle_refused_again",
     "handle_webhooks",
     "import_master_products",
+    "install_addon",
+    "open_shop",
     "prefill_target",
     "process_snapshot",
     "prune_webhooks",
+    "receive_addon_event",
     "receive_webhook",
     "reconcile_orders",
     "reconcile_products",

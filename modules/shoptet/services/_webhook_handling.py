@@ -17,6 +17,7 @@ from modules.kernel import clock
 from modules.shoptet import domain, selectors
 from modules.shoptet.clients import ShoptetError, TemporaryShoptetError
 from modules.shoptet.models import Shop, SnapshotExecution, WebhookEvent
+from modules.shoptet.services._addons import follow_addon
 from modules.shoptet.services._details import refresh_orders
 from modules.shoptet.services._product_details import refresh_products
 from modules.shoptet.services._requests import request_reading
@@ -54,6 +55,8 @@ def handle_webhooks(*, shop_id: int) -> bool:
     """
     shop = selectors.get_shop(shop_id)
     events = list(selectors.waiting_webhooks(shop_id=shop_id, now=clock.now())[:EVENTS_AT_ONCE])
+    if addon_events := {event.event for event in events if event.event.startswith("addon:")}:
+        follow_addon(shop=shop, events=addon_events, now=clock.now())
     told = _Told(shop, events)
     refused = _ask(shop, told.records)
     with transaction.atomic():

@@ -32,6 +32,18 @@ def receive_webhook(*, public_id: UUID, body: bytes, signature: str, received_at
     return _store(shop, facts, body=body, received_at=received_at)
 
 
+def receive_addon_event(*, public_id: UUID, body: bytes, signature: str, received_at: datetime) -> bool:
+    """Store an event of an add-on, as `receive_webhook` does; which shop signed it, its body says.
+
+    Raises WebhookRefused also for a shop that never installed this add-on, and UnreadableOrder for what is no event.
+    """
+    facts = domain.read_webhook(body)
+    shop = selectors.find_shop_of_addon(public_id=public_id, eshop_id=facts.eshop_id or 0)
+    if shop is None or not domain.is_signed(body, signature=signature, keys=webhook_keys(shop)):
+        raise WebhookRefused("The signature does not fit.")
+    return _store(shop, facts, body=body, received_at=received_at)
+
+
 def _store(shop: Shop, facts: domain.WebhookFacts, *, body: bytes, received_at: datetime) -> bool:
     digest = hashlib.sha256("\x00".join((facts.event, facts.instance, facts.created)).encode()).hexdigest()
     values = {
