@@ -58,9 +58,7 @@ class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is
     base_url = models.URLField(_("API address"), default="https://api.myshoptet.com")
     token_encrypted = models.TextField(_("API token, encrypted"), blank=True)
     oauth_url = models.URLField(_("address of add-on tokens"), blank=True, default="", db_default="")
-    addon = models.ForeignKey(
-        Addon, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("add-on")
-    )
+    addon = models.ForeignKey(Addon, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("add-on"))
     addon_ended_at = models.DateTimeField(_("add-on ended"), null=True, blank=True)
     """When the add-on was suspended or taken away, which switched the shop off; NULL while it is there."""
     eshop_id = models.BigIntegerField(_("number at Shoptet"), null=True, blank=True)

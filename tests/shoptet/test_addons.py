@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 @pytest.fixture(autouse=True)
 def _everybody(monkeypatch, settings, live_server):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
     settings.SHOPTET = {**settings.SHOPTET, "PUBLIC_URL": live_server.url}
     with all_tenants():
         yield

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def test_who_cannot_be_read_is_set_aside_and_asked_for_again(simulated, customer
 def test_a_run_stops_after_its_share_and_the_next_gets_past_whom_nobody_can_read(
     simulated, customers, fetch, monkeypatch
 ):
-    monkeypatch.setattr(clients, "CUSTOMERS_PER_PAGE", 2)
+    monkeypatch.setattr(clients.limits, "CUSTOMERS_PER_PAGE", 2)
     for number in range(4):
         customers.create(accounts="none", changeTime=None, name=f"Bad {number}")
     customers.create("b@x.cz", name="Petr")

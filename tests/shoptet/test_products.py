@@ -22,8 +22,8 @@ STOCK = {"stock", "perStockAmounts"}
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
-    monkeypatch.setattr(clients, "PRODUCTS_PER_PAGE", 20)
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PRODUCTS_PER_PAGE", 20)
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_odd_but_readable_products_are_stored(simulated, sync, kind, name):
 
 
 def test_a_category_list_that_keeps_changing_removes_nothing(simulated, sync, monkeypatch):
-    monkeypatch.setattr(clients, "CATEGORIES_PER_PAGE", 1)
+    monkeypatch.setattr(clients.limits, "CATEGORIES_PER_PAGE", 1)
     simulated.products.put_category("A")
     simulated.products.put_category("B")
     sync()

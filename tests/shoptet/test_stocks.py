@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_nothing_new_writes_no_level(simulated, stocks, fetch):
 
 def test_movements_of_many_pages_are_read_to_the_end(simulated, stocks, fetch, monkeypatch):
     fetch()
-    monkeypatch.setattr(clients, "STOCK_PER_PAGE", 3)
+    monkeypatch.setattr(clients.limits, "STOCK_PER_PAGE", 3)
     monkeypatch.setattr(_stocks, "LEVELS_AT_ONCE", 2)
     for number in range(8):
         stocks.move(f"V{number}", "1")
@@ -108,7 +108,7 @@ def test_movements_of_many_pages_are_read_to_the_end(simulated, stocks, fetch, m
 
 def test_a_list_that_ends_too_early_moves_no_cursor(simulated, stocks, fetch, monkeypatch):
     fetch()
-    monkeypatch.setattr(clients, "STOCK_PER_PAGE", 3)
+    monkeypatch.setattr(clients.limits, "STOCK_PER_PAGE", 3)
     for number in range(8):
         stocks.move(f"V{number}", "1")
     simulated.inject(FaultKind.EMPTY_PAGE, path="/api/stocks/1/movements")
@@ -122,7 +122,7 @@ def test_a_list_that_ends_too_early_moves_no_cursor(simulated, stocks, fetch, mo
 
 
 def test_supplies_that_move_under_the_reader_drop_nothing(simulated, stocks, fetch, monkeypatch):
-    monkeypatch.setattr(clients, "STOCK_PER_PAGE", 3)
+    monkeypatch.setattr(clients.limits, "STOCK_PER_PAGE", 3)
     for number in range(8):
         stocks.move(f"V{number}", "1")
     fetch()

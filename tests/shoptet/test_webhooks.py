@@ -33,7 +33,7 @@ SIGNATURE = "a0e0a3e7689bd4c80e4d6ffcccb05235b864e1d0"
 
 @pytest.fixture(autouse=True)
 def _everybody(monkeypatch, settings, tmp_path, live_server):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
     settings.MEDIA_ROOT = tmp_path
     settings.SHOPTET = {**settings.SHOPTET, "PUBLIC_URL": live_server.url}
     with all_tenants():

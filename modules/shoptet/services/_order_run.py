@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from modules.orders import selectors as order_selectors
 from modules.orders.domain import StoredVersion
 from modules.shoptet import domain, selectors
-from modules.shoptet.clients import CONNECTIONS, ORDERS_PER_PAGE, ShoptetClient, TemporaryShoptetError
+from modules.shoptet.clients import CONNECTIONS, ShoptetClient, TemporaryShoptetError
+from modules.shoptet.clients.limits import ORDERS_PER_PAGE
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
