@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from config import env
 from config.settings.base import *  # noqa: F403
 from config.settings.jobs import JOBS as _JOBS
 
@@ -9,6 +10,7 @@ SECRET_KEY = "tests only, never a secret"  # noqa: S105 -- nothing is signed for
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 JOBS: dict[str, Any] = {**_JOBS, "LEASE_SECONDS": 3, "BELL_SECONDS": 1}
+DATABASES["default"]["TEST"] = {"TEMPLATE": env.text("TEST_DATABASE_TEMPLATE", "") or None}  # noqa: F405
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -25,7 +25,7 @@ def program(*, data: Path, sockets: Path, ephemeral: bool = False) -> Program:
     Raises UnableToStart. The caller holds the data folder and has ended what an earlier run left there.
     """
     account, cluster = server_account(), data / "postgres"
-    if not (cluster / "PG_VERSION").exists():
+    if not is_made(data):
         _make_cluster(data, account=account, is_synced=not ephemeral)
     _write_access_rules(data)
     # Nothing runs here, so a stale one is no protection; its pid may be another process's by now.
@@ -44,6 +44,32 @@ def program(*, data: Path, sockets: Path, ephemeral: bool = False) -> Program:
     )
 
 
+def is_made(data: Path) -> bool:
+    """Return whether there is a cluster in `data`."""
+    return (data / "postgres" / "PG_VERSION").exists()
+
+
+def copy(stopped: Path, data: Path, *, is_synced: bool) -> None:
+    """Make `data`/postgres a copy of the cluster `stopped`, whose server does not run; raises OSError."""
+    account, unfinished = server_account(), _unfinished(data)
+    shutil.copytree(stopped, unfinished, symlinks=True)
+    if account:
+        for path in (unfinished, *unfinished.rglob("*")):
+            os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+    if is_synced:
+        synced, log = _run(_tool("initdb", "--sync-only", "-D", str(unfinished), directory=data, account=account))
+        if not synced:
+            raise OSError(log)
+    unfinished.rename(data / "postgres")
+
+
+def _unfinished(data: Path) -> Path:
+    """Return where a cluster is made, so that a kill half-way leaves nothing that looks whole."""
+    unfinished = data / "postgres.unfinished"
+    shutil.rmtree(unfinished, ignore_errors=True)
+    return unfinished
+
+
 def _settings(data: Path, *, sockets: Path, ephemeral: bool) -> list[str]:
     values = {
         "hba_file": str(data / "pg_hba.conf"),
@@ -60,9 +86,7 @@ def _settings(data: Path, *, sockets: Path, ephemeral: bool) -> list[str]:
 
 
 def _make_cluster(data: Path, *, account: pwd.struct_passwd | None, is_synced: bool) -> None:
-    """Make `data`/postgres in one step, so that a kill half-way leaves nothing that looks whole."""
-    unfinished = data / "postgres.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished = _unfinished(data)
     unfinished.mkdir(mode=0o700)
     if account:
         os.chown(unfinished, account.pw_uid, account.pw_gid)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from config import env
-from deploy.local import folder, postgres, rabbitmq, redis
+from deploy.local import folder, postgres, prepared, rabbitmq, redis
 from deploy.local.log import Log
 from deploy.local.processes import end_leftovers, server_account
 from deploy.local.supervisor import Supervisor
@@ -24,6 +24,8 @@ def running(*, data: Path, log: Log, ephemeral: bool = False, with_rabbitmq: boo
     with folder.hold(data):
         if count := end_leftovers(data):
             log.line("backroom", f"ended {count} processes of an earlier run that was killed")
+        if not os.environ.get("DATABASE_URL"):
+            prepared.lay(data, log=log, is_synced=not ephemeral)
         with folder.sockets(data, owner_id=owner_id) as sockets, Supervisor(data=data, log=log) as supervisor:
             programs = []
             if not os.environ.get("DATABASE_URL"):

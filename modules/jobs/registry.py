@@ -12,6 +12,7 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapt
 
 from modules.jobs.domain import Backoff, Schedule
 
+_PLAIN = (str, int, float, bool, type(None))  # JSON gives back these as they are
 TENANT = "tenant_id"  # the argument that no tenant writes
 
 
@@ -67,17 +68,27 @@ class ActorSpec:
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments by name, ready for JSON; raises InvalidArguments and says which one is wrong."""
-        try:
-            bound = self.signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise InvalidArguments(f"{self.name}: {error}.") from None
-        arguments = {name: self._as_json(name, value) for name, value in bound.arguments.items()}
+        arguments = {name: self._as_json(name, value) for name, value in self._named(args, kwargs).items()}
         if self.check:
             try:
                 self.check(arguments)
             except ValueError as error:
                 raise InvalidArguments(f"{self.name}: {error}") from None
         return arguments
+
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        if not args and self._needed <= kwargs.keys() <= self.signature.parameters.keys():
+            return kwargs  # as nearly always, and a tenth of the work of binding
+        try:
+            return self.signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise InvalidArguments(f"{self.name}: {error}.") from None
+
+    @cached_property
+    def _needed(self) -> frozenset[str]:
+        """The arguments without a default."""
+        parameters = self.signature.parameters.values()
+        return frozenset(parameter.name for parameter in parameters if parameter.default is parameter.empty)
 
     def misfits(self, arguments: dict[str, Any]) -> dict[str, str]:
         """Return what is missing or does not fit, by the argument's name; empty when all is well."""
@@ -100,6 +111,8 @@ class ActorSpec:
 
     def resource_of(self, arguments: dict[str, Any]) -> str:
         """Return the name of what a job with these arguments uses together with others, or ""."""
+        if not self.resource:
+            return ""
         parameters = self.signature.parameters.values()
         defaults = {parameter.name: parameter.default for parameter in parameters}
         return self.resource.format(**{**defaults, **arguments})
@@ -114,7 +127,7 @@ class ActorSpec:
                 reason=f"Cannot be kept: {error}.",
             ) from None
         self._check(name, text)
-        return json.loads(text)
+        return value if type(value) in _PLAIN else json.loads(text)
 
     def _check(self, name: str, text: str) -> None:
         if name not in self._types:

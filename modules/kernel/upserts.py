@@ -1,11 +1,12 @@
 """Many rows in one statement, of which only those that differ are written."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import models
 from psycopg import sql
+
+from modules.kernel.jsontext import json_bytes
 
 
 def as_json_rows(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -13,7 +14,7 @@ def as_json_rows(rows: Sequence[Mapping[str, Any]]) -> str:
 
     Decimals and times go as text: PostgreSQL reads them by the column's type, so nothing becomes a float.
     """
-    return json.dumps(rows, default=str, ensure_ascii=False)
+    return json_bytes(rows, default=str).decode()
 
 
 FROM_JSON = sql.SQL("json_populate_recordset(NULL::{table}, %s::json)")

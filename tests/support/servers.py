@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.postgres import DATABASE
+
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("DATABASE_URL", "REDIS_URL", "BROKER_URL", "BACKROOM_DATA")
 _TELL = f"import json, os, sys; print(json.dumps({{n: os.environ[n] for n in {NAMES}}}), flush=True); sys.stdin.read()"
@@ -53,7 +55,7 @@ def start(options: Sequence[str] = ()) -> subprocess.Popen[str]:
     assert launcher.stdout is not None
     if not (line := launcher.stdout.readline()):
         raise pytest.UsageError(f"The test servers did not start (code {launcher.wait()}); the reason is above.")
-    os.environ.update(json.loads(line))
+    os.environ.update(json.loads(line), TEST_DATABASE_TEMPLATE=DATABASE)
     return launcher
 
 

@@ -1,6 +1,5 @@
 """How a job enters the ledger: in the caller's transaction, and its bell rings after the commit."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -17,6 +16,7 @@ from modules.jobs.registry import InvalidArguments
 from modules.jobs.services._ledger import move_batch
 from modules.jobs.services._members import require_open
 from modules.jobs.services._requests import JobRequest, Row, make_row
+from modules.kernel.jsontext import json_bytes
 
 
 class JobExists(Exception):
@@ -88,7 +88,7 @@ def _insert(rows: list[Row]) -> tuple[set[str], dict[str, UUID]]:
     missing = rows
     with connection.cursor() as cursor:
         while missing:
-            cursor.execute(_INSERT, [json.dumps(missing)])
+            cursor.execute(_INSERT, [json_bytes(missing).decode()])
             created |= {str(row[0]) for row in cursor.fetchall()}
             taken = [row for row in missing if row["id"] not in created]
             holders |= _meet(cursor, taken)
@@ -107,7 +107,7 @@ _INSERT = """
         max_attempts, unique_key, unique_until, clock_timestamp() + make_interval(secs => unique_seconds),
         cause_id, tags, resource, batch_id, chain,
         0, 0, 0, '', '', '', ''
-    FROM jsonb_to_recordset(%s::jsonb) AS request(id uuid, tenant_id bigint, actor text, queue text,
+    FROM json_to_recordset(%s::json) AS request(id uuid, tenant_id bigint, actor text, queue text,
         priority smallint, arguments jsonb, run_at timestamptz, delay_seconds double precision, rings boolean,
         max_attempts smallint, unique_key text, unique_until text, unique_seconds double precision, cause_id uuid,
         tags text[], resource text, batch_id uuid, chain jsonb)

@@ -168,7 +168,7 @@ _snapshot = _Snapshot()
 def is_gated(job: Candidate) -> bool:
     """Return whether any gate stands on the job's way, so that only the dispatcher may ring for it."""
     _snapshot.refresh()
-    return any(key in _snapshot.keys or (key[0], "*") in _snapshot.keys for key in job.gates())
+    return bool(_snapshot.keys) and any(key in _snapshot.keys or (key[0], "*") in _snapshot.keys for key in job.gates())
 
 
 def pause(*, kind: str, value: str, reason: str = "", paused_by: str = "", now: datetime) -> bool:

@@ -1,6 +1,5 @@
 """What is asked for when a job is sent, and the row that it becomes, now or when its turn in a chain comes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,6 +13,7 @@ from modules.jobs.domain import running_job
 from modules.jobs.registry import ActorSpec, InvalidArguments, get_spec
 from modules.jobs.services._gates import Candidate, is_gated
 from modules.kernel.ids import uuid7
+from modules.kernel.jsontext import json_bytes
 
 MAX_LINKS = 100  # of a chain: each job carries those after it
 MAX_KEY_LENGTH = 300  # characters of a unique key
@@ -143,6 +143,8 @@ def _store(spec: ActorSpec, request: JobRequest, *, tenant_id: int | None) -> St
 
 
 def _links(spec: ActorSpec, request: JobRequest, *, tenant_id: int | None) -> list[Stored]:
+    if not request.chain:
+        return []
     if len(request.chain) > MAX_LINKS:
         raise InvalidArguments(f"{spec.name}: chain: at most {MAX_LINKS} jobs may follow; a job can send more.")
     if any(link.chain for link in request.chain):
@@ -153,7 +155,7 @@ def _links(spec: ActorSpec, request: JobRequest, *, tenant_id: int | None) -> li
 def fit_arguments(spec: ActorSpec, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """Return arguments by name as the ledger keeps them; raises InvalidArguments, also when they are too large."""
     arguments = spec.bind(args, kwargs)
-    size, limit = len(json.dumps(arguments)), settings.JOBS["MAX_ARGUMENT_BYTES"]
+    size, limit = len(json_bytes(arguments)), settings.JOBS["MAX_ARGUMENT_BYTES"]
     if size > limit:
         raise InvalidArguments(
             f"{spec.name}: the arguments take {size} bytes, at most {limit} are kept; store the data and send its id."

@@ -149,7 +149,7 @@ def _write_lines(tenant_id: int, *, lines: Mapping[int, Sequence[LineFacts]]) ->
     if not lines:
         return
     rows = [
-        asdict(line) | {"tenant_id": tenant_id, "order_id": order_id}
+        _line_row(line) | {"tenant_id": tenant_id, "order_id": order_id}
         for order_id, order_lines in lines.items()
         for line in order_lines
     ]
@@ -160,6 +160,10 @@ def _write_lines(tenant_id: int, *, lines: Mapping[int, Sequence[LineFacts]]) ->
             [list(lines), [len(order_lines) for order_lines in lines.values()]],
         )
         cursor.execute(_UPSERT_LINES, [as_json_rows(rows)])
+
+
+def _line_row(line: LineFacts) -> dict[str, Any]:
+    return {name: getattr(line, name) for name in LineFacts.__slots__}
 
 
 _UPSERT_ORDERS = upsert_statement(Order, key=["channel_id", "code"], silent=["fetched_at"], guard=NEWER_ORDER)

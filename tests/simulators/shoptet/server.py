@@ -153,6 +153,7 @@ def _config(api: ShoptetApi) -> uvicorn.Config:
         log_config=None,
         log_level="critical",
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,  # the shop's clock writes it
         timeout_graceful_shutdown=0,  # a hanging answer must not keep a test waiting

@@ -99,6 +99,8 @@ class Webhooks:
         """Send what waits, the oldest first; what fails waits again, three attempts in all."""
         with self._lock:
             waiting, self.outbox = list(self.outbox), deque()
+        if not waiting:
+            return []
         with httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False) as http:
             for delivery in waiting:
                 self._send(http, delivery)
