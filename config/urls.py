@@ -7,7 +7,9 @@ from django.views.generic import RedirectView
 
 from config.api import api
 from modules.accounts.admin.switch import choose_tenant
+from modules.accounts.api import MemberToken
 from modules.jobs import health, metrics
+from modules.notifications.api import live_events
 
 admin.site.index_template = "console/home.html"
 admin.site.index_title = _("Overview")
@@ -19,6 +21,7 @@ urlpatterns = [
     path("admin/tenant/", admin.site.admin_view(choose_tenant), name="choose_tenant"),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
+    path("api/events", live_events(MemberToken()), name="live-events"),
     path("webhooks/shoptet/", include("modules.shoptet.urls")),
     path("", include("modules.notifications.urls")),
     path("exports/", include("modules.reports.urls")),

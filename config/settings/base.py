@@ -7,6 +7,7 @@ from config import env
 from config.settings.admin import LOGIN_REDIRECT_URL, UNFOLD  # noqa: F401 -- a setting; an __all__ would hide all others from `import *`
 from config.settings.api import API as _API
 from config.settings.drafts import DRAFTS as _DRAFTS
+from config.settings.files import FILES
 from config.settings.jobs import JOBS, TASKS  # noqa: F401
 from config.settings.notifications import NOTIFICATIONS as _NOTIFICATIONS
 from config.settings.reports import REPORTS as _REPORTS
@@ -121,6 +122,10 @@ USE_TZ = True
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / ".static"
 MEDIA_ROOT = env.data_dir() / "files"  # downloads on their way in; nothing is served from here
+STORAGES = {
+    "default": FILES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 
 # An upload: the biggest document there may be, and room for what travels around it.
 API = {**_API, "MAX_UPLOAD_BYTES": _DRAFTS["MAX_DOCUMENT_BYTES"] + 64 * 1024}

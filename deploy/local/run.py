@@ -34,8 +34,10 @@ def _start(supervisor: Supervisor, *, data: Path, port: int) -> str:
     is_empty = env.flag("EMPTY", default=False)
     surroundings = {**product.environment(data), "DEMO": "0" if is_empty else "1"}
     shop, admin = product.start_shop(supervisor, data=data, surroundings=surroundings), _Administrator(data)
+    connect = (*shop.connect, "--master")  # else nobody reads its products
     history = [] if is_empty else [("history",)]
-    commands = [admin.create, shop.connect, *history, ("shoptet_sync", "orders", "--shop", "all")]
+    readings = [("shoptet_sync", what, "--shop", "all") for what in ("orders", "products", "stocks")]
+    commands = [admin.create, connect, *history, *readings]
     if not (env.ROOT / ".static").exists() or not env.flag("DEBUG", default=True):
         commands.append(("collectstatic", "--noinput", "-v", "0"))
     known = {**surroundings, **shop.surroundings, **admin.surroundings}

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from modules.kernel.cleanups import Receipt
 from modules.kernel.tenancy import tenant_manager
 
 
@@ -55,12 +56,13 @@ class User(AbstractUser):
 
 
 class Membership(models.Model):
-    """What a person may do for a tenant."""
+    """What a person may do for a tenant. A guest has been let in to what is shared with them, and to nothing else."""
 
     class Role(models.TextChoices):
         VIEWER = "viewer", _("Viewer")
         OPERATOR = "operator", _("Operator")
         ADMIN = "admin", _("Admin")
+        GUEST = "guest", _("Guest")
 
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("user"))
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="memberships", verbose_name=_("tenant"))
@@ -72,7 +74,7 @@ class Membership(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["user", "tenant"], name="accounts_membership_once"),
             models.CheckConstraint(
-                condition=models.Q(role__in=["viewer", "operator", "admin"]), name="accounts_membership_role"
+                condition=models.Q(role__in=["viewer", "operator", "admin", "guest"]), name="accounts_membership_role"
             ),
         ]
 
@@ -200,7 +202,7 @@ class ActivityEntry(models.Model):
         return self.verb
 
 
-class CleanupReceipt(models.Model):
+class CleanupReceipt(Receipt):
     """What one run of a cleanup deleted by one rule. `run` is the job, or a number of the command's own."""
 
     class Rule(models.TextChoices):
@@ -209,14 +211,7 @@ class CleanupReceipt(models.Model):
         REVOKED = "revoked", _("Refresh tokens revoked long ago")
         LOGINS = "logins", _("Logins without a token")
 
-    run = models.UUIDField(_("run"))
     rule = models.CharField(_("rule"), max_length=20, choices=Rule)
-    before = models.DateTimeField(_("older than"))
-    count = models.PositiveBigIntegerField(_("deleted"), default=0)
-    oldest_at = models.DateTimeField(_("oldest"), null=True, blank=True)
-    newest_at = models.DateTimeField(_("newest"), null=True, blank=True)
-    started_at = models.DateTimeField(_("started"))
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("cleanup")

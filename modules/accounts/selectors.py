@@ -28,10 +28,10 @@ NO_DIGEST = "0" * 64  # compared with when there is no such token, so that the a
 
 
 def visible_tenant_ids(user: User | AnonymousUser) -> list[int]:
-    """Return the tenants that `user` is a member of, in ascending order; empty for a stranger."""
+    """Return the tenants that `user` is a member of, not a guest, in ascending order; empty for a stranger."""
     if not user.is_authenticated:
         return []
-    found = Membership.objects.filter(user=user, tenant__is_active=True)
+    found = Membership.objects.filter(user=user, tenant__is_active=True).exclude(role=Membership.Role.GUEST)
     return list(found.order_by("tenant_id").values_list("tenant_id", flat=True))
 
 
@@ -97,9 +97,16 @@ def memberships_of(user_id: int) -> list[Membership]:
 
 
 def scopes_of(role: str) -> list[str]:
-    """Return what a member of this role may do through the API: viewers look, others do everything."""
+    """Return what a member of this role may do through the API: viewers look, guests have the diary, others all.
+
+    What a viewer or a guest may do in the diary is up to what they own and what is shared with them.
+    """
     every: Sequence[str] = ApiToken.Scope.values
-    return [scope for scope in every if role != Membership.Role.VIEWER or scope.endswith(":read")]
+    if role == Membership.Role.GUEST:
+        return [scope for scope in every if scope.startswith(("drafts:", "notifications:"))]
+    if role == Membership.Role.VIEWER:
+        return [scope for scope in every if scope.endswith(":read") or scope == ApiToken.Scope.DRAFTS_WRITE]
+    return list(every)
 
 
 def tally_tokens(*, now: datetime, revoked_before: datetime) -> dict[str, Tally]:

@@ -91,6 +91,26 @@ def expire_invitations(*, limit: int = 200) -> None:
     context.log(f"expired {total:,}")
 
 
+class FilesLeft(Exception):
+    """Some files are left because the storage failed."""
+
+
+@actor(
+    queue_name="low",
+    max_retries=5,
+    backoff=TableBackoff([60, 600, 3_600]),
+    time_limit=30 * clock.MINUTE,
+    check=_check_sizes,
+)
+def delete_files(*, limit: int = 100) -> None:
+    """Delete the files of documents that people deleted; what the storage failed at is tried again."""
+    with all_tenants():
+        gone, failures = services.delete_files(limit=limit, now=clock.now(), report=_counting())
+    context.log(f"deleted {gone:,}, left {len(failures):,}")
+    if failures:
+        raise FilesLeft(f"{len(failures):,} left, the first {failures[0]}")
+
+
 @actor(queue_name="default", max_retries=3, time_limit=10 * clock.MINUTE, check=_check_table)
 def retry_sync(*, delay_minutes: list[int] | None = None, max_retries: int = 5, limit: int = 50) -> None:
     """Try again what offline clients asked for and could not be done."""

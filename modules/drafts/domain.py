@@ -3,12 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 from uuid import UUID
 
 MAX_TEXT = 20_000  # characters of a record's text or of a comment
 MAX_TITLE = 200
+
+
+class Right(IntEnum):
+    """What somebody may do with a part of the diary; each holds those before it."""
+
+    READ = 1
+    WRITE = 2
+    OWN = 3
 
 
 def utc_midnight(moment: datetime) -> datetime:

@@ -9,6 +9,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from modules.accounts.models import Tenant, User
+from modules.kernel.cleanups import Receipt
 from modules.kernel.tenancy import tenant_manager
 
 
@@ -179,6 +180,7 @@ class Document(models.Model):
     uploaded_by = _person(_("uploaded by"))
     created_at = models.DateTimeField(_("uploaded"))
     deleted_at = _deleted()
+    content_deleted_at = models.DateTimeField(_("deleted from the storage"), null=True, blank=True)
 
     objects: ClassVar[models.Manager["Document"]] = tenant_manager()
 
@@ -188,6 +190,13 @@ class Document(models.Model):
         constraints: ClassVar = [
             models.CheckConstraint(condition=Q(sha256__regex="^[0-9a-f]{64}$"), name="drafts_document_sha256"),
             models.CheckConstraint(condition=~Q(storage_key=""), name="drafts_document_key"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["id"],
+                condition=Q(deleted_at__isnull=False, content_deleted_at=None),
+                name="drafts_document_doomed",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -384,23 +393,16 @@ class SyncItem(models.Model):
         return f"{self.operation} · {self.client_id}"
 
 
-class CleanupReceipt(models.Model):
+class CleanupReceipt(Receipt):
     """What one run deleted by one rule, of all tenants. `run` is the job, or a number of the command's own."""
 
     class Rule(models.TextChoices):
         CREATED = "created", _("Drafts created long ago")
         EDITED = "edited", _("Drafts not edited for long")
 
-    run = models.UUIDField(_("run"))
     rule = models.CharField(_("rule"), max_length=10, choices=Rule)
-    before = models.DateTimeField(_("older than"))
-    count = models.PositiveBigIntegerField(_("deleted"), default=0)
     documents = models.PositiveBigIntegerField(_("documents deleted"), default=0)
     failed = models.PositiveBigIntegerField(_("not deleted: the storage failed"), default=0)
-    oldest_at = models.DateTimeField(_("oldest"), null=True, blank=True)
-    newest_at = models.DateTimeField(_("newest"), null=True, blank=True)
-    started_at = models.DateTimeField(_("started"))
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("deletion of drafts")

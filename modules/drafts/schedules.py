@@ -9,6 +9,13 @@ SCHEDULES = [
         description="Delete drafts of a month ago that were warned of, with their documents.",
     ),
     Schedule(
+        "drafts.delete_files",
+        actor="drafts.delete_files",
+        cron="30 3 * * *",
+        options={"limit": 100},
+        description="Delete files of deleted documents that a storage kept when it failed.",
+    ),
+    Schedule(
         "drafts.remind",
         actor="drafts.remind",
         cron="0 10 * * *",

@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +11,7 @@ from modules.notifications import services
 from modules.notifications.clients import AnswerLost, PermanentMailError
 
 KEEP_EVENTS_FOR = timedelta(days=60)  # twice as long as a message counts: a repeated one is known, or too old
+KEEP_LIVE_FOR = timedelta(days=7)  # who comes back later reads the list of notices
 EVENTS_PER_PRUNE = 5_000
 
 
@@ -48,27 +48,22 @@ def cleanup(*, read_days: int = 30, unread_days: int = 90, limit: int = 1_000) -
     run = context.job().id
     with all_tenants():
         counts = services.clean_up(
-            run=run, read_days=read_days, unread_days=unread_days, limit=limit, now=clock.now(), report=_go_on()
+            run=run, read_days=read_days, unread_days=unread_days, limit=limit, now=clock.now(), report=_stop_or_go_on
         )
     context.log(f"deleted {counts}")
 
 
-def _go_on() -> Callable[[int], None]:
-    """Return what notes each batch: a place to stop, where the job goes on after a kill or a restart."""
-    done = int(context.saved_checkpoint() or 0)
-
-    def note(count: int) -> None:
-        nonlocal done
-        done += count
-        context.progress(done)
-        context.checkpoint(done)
-
-    return note
+def _stop_or_go_on(done: int) -> None:
+    """Note how far the job is; a worker that leaves stops here, and another one goes on."""
+    context.progress(done)
+    context.checkpoint(done)
 
 
 @actor(queue_name="low", max_retries=3, time_limit=5 * clock.MINUTE)
 def prune_events() -> None:
-    """Delete what the mail provider told and was handled long ago, one batch at a time."""
+    """Delete what the mail provider told and was handled long ago, and old live events, one batch at a time."""
     gone = services.prune_sns(handled_before=clock.now() - KEEP_EVENTS_FOR, limit=EVENTS_PER_PRUNE)
-    if gone == EVENTS_PER_PRUNE:
+    with all_tenants():
+        told = services.prune_live(before=clock.now() - KEEP_LIVE_FOR, limit=EVENTS_PER_PRUNE)
+    if EVENTS_PER_PRUNE in {gone, told}:
         prune_events.send()

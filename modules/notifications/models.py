@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from modules.accounts.models import Tenant, User
+from modules.kernel.cleanups import Receipt
 from modules.kernel.tenancy import tenant_manager
 
 
@@ -177,6 +178,39 @@ class Notification(models.Model):
         return f"{self.type} · {self.user}"
 
 
+class LiveEvent(models.Model):
+    """What a person is told at once while they are there. `transaction` is the number of the one that wrote it.
+
+    Numbers of rows do not come in the order of commits: who asks only for higher ones misses what commits late. So
+    readers take rows of transactions before which none is open any more.
+    """
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False, verbose_name=_("tenant"))
+    user = models.ForeignKey(User, models.CASCADE, related_name="+", db_index=False, verbose_name=_("user"))
+    type = models.CharField(_("type"), max_length=50)
+    payload: models.JSONField[Any, Any] = models.JSONField(_("payload"), default=dict)
+    transaction = models.BigIntegerField(
+        _("transaction"),
+        db_default=models.Func(
+            template="pg_current_xact_id()::text::bigint", function="", output_field=models.BigIntegerField()
+        ),
+    )
+    created_at = models.DateTimeField(_("created"))
+
+    objects: ClassVar[models.Manager["LiveEvent"]] = tenant_manager()
+
+    class Meta:
+        verbose_name = _("live event")
+        verbose_name_plural = _("live events")
+        indexes: ClassVar = [
+            models.Index(fields=["user", "tenant", "transaction", "id"], name="notifications_live_of"),
+            models.Index(fields=["created_at"], name="notifications_live_old"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} · {self.user_id}"
+
+
 class Preference(models.Model):
     """That a person wants, or does not want, one kind of notice in one way from one tenant; no row is "wants"."""
 
@@ -200,21 +234,14 @@ class Preference(models.Model):
         return f"{self.user} · {self.type} · {self.channel}"
 
 
-class CleanupReceipt(models.Model):
+class CleanupReceipt(Receipt):
     """What one run of the cleanup deleted by one rule. `run` is the job, or a number of the command's own."""
 
     class Rule(models.TextChoices):
         READ = "read", _("Read long ago")
         UNREAD = "unread", _("Never read")
 
-    run = models.UUIDField(_("run"))
     rule = models.CharField(_("rule"), max_length=10, choices=Rule)
-    before = models.DateTimeField(_("older than"))
-    count = models.PositiveBigIntegerField(_("deleted"), default=0)
-    oldest_at = models.DateTimeField(_("oldest"), null=True, blank=True)
-    newest_at = models.DateTimeField(_("newest"), null=True, blank=True)
-    started_at = models.DateTimeField(_("started"))
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("cleanup")

@@ -4,11 +4,21 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, Q, QuerySet
+from django.db import connection
+from django.db.models import BigIntegerField, Count, Func, Max, Min, Q, QuerySet
 
 from modules.accounts.models import Membership, User
 from modules.notifications.domain import CHANNELS, LANGUAGES, Channel, Kind
-from modules.notifications.models import CleanupReceipt, EmailMessage, Notification, Preference, Recipient, Suppression
+from modules.notifications.domain.live import Position
+from modules.notifications.models import (
+    CleanupReceipt,
+    EmailMessage,
+    LiveEvent,
+    Notification,
+    Preference,
+    Recipient,
+    Suppression,
+)
 
 
 def find_mail(mail_id: int) -> EmailMessage | None:
@@ -68,6 +78,26 @@ def notices() -> "QuerySet[Notification]":
     return Notification.objects.order_by("-id")
 
 
+_OPEN_FROM = Func(
+    template="pg_snapshot_xmin(pg_current_snapshot())::text::bigint", function="", output_field=BigIntegerField()
+)
+"""The first transaction that may still write: all before it have ended."""
+
+
+def live_now() -> Position:
+    """Return the position from which on everything is still to come."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+        return Position(cursor.fetchone()[0])
+
+
+def live_events(*, user_id: int, after: Position, limit: int = 100) -> list[LiveEvent]:
+    """Return what the person is to be told in the tenant in scope after a position, in order, each once."""
+    later = Q(transaction__gt=after.transaction) | Q(transaction=after.transaction, id__gt=after.number)
+    found = LiveEvent.objects.filter(later, user_id=user_id, transaction__gte=after.transaction)
+    return list(found.filter(transaction__lt=_OPEN_FROM).order_by("transaction", "id")[:limit])
+
+
 def old_notices(*, rule: str, before: datetime) -> "QuerySet[Notification]":
     """Return the notices in scope that a rule of the cleanup calls old, oldest first."""
     if rule == CleanupReceipt.Rule.READ:
@@ -75,9 +105,10 @@ def old_notices(*, rule: str, before: datetime) -> "QuerySet[Notification]":
     return Notification.objects.filter(read_at=None, created_at__lt=before).order_by("created_at")
 
 
-def tally(notices: "QuerySet[Notification]") -> tuple[int, datetime | None, datetime | None]:
-    """Return how many they are, and when the oldest and the newest were made."""
-    found = notices.aggregate(count=Count("id"), oldest=Min("created_at"), newest=Max("created_at"))
+def tally(*, rule: str, before: datetime) -> tuple[int, datetime | None, datetime | None]:
+    """Return how many notices in scope a rule of the cleanup calls old, the oldest and the newest of its moments."""
+    moment = "read_at" if rule == CleanupReceipt.Rule.READ else "created_at"
+    found = old_notices(rule=rule, before=before).aggregate(count=Count("id"), oldest=Min(moment), newest=Max(moment))
     return found["count"], found["oldest"], found["newest"]
 
 

@@ -32,6 +32,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "RecordIn": {"title": "A revision", "authorId": Of("user_id")},
     "RecordEdit": {"title": "Another", "baseVersion": 1},
     "PublishIn": {"baseVersion": 1},
+    "ProjectEdit": {"name": "Household"},
+    "PropertyEdit": {"address": "Lhota 2"},
+    "UnitEdit": {"name": "Wine cellar"},
+    "ContactEdit": {"phone": "777"},
+    "CommentEdit": {"text": "Indeed!"},
+    "DocumentEdit": {"name": "b.txt"},
     "CommentIn": {"text": "Indeed.", "authorId": Of("user_id")},
     "InvitationIn": {
         "targetType": "property",
@@ -50,6 +56,10 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+PARAMS = {"withContents": "true"}
+"""What a good request says beside its body."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """One method of one address."""
@@ -58,6 +68,7 @@ class Operation:
     path: str
     body: str | None
     is_upload: bool = False
+    params: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -68,7 +79,7 @@ class Operation:
             about = {"uploadedById": str(ids.get("user_id", 1))}
             return http.request(self.method, self.path.format(**ids), data=about, files={"file": ("a.txt", b"A")})
         body = _filled(BODIES[self.body], ids) if self.body else None
-        return http.request(self.method, self.path.format(**ids), json=body)
+        return http.request(self.method, self.path.format(**ids), json=body, params=dict(self.params))
 
 
 def _filled(body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
@@ -78,7 +89,9 @@ def _filled(body: dict[str, Any], ids: dict[str, str]) -> dict[str, Any]:
 def _operation(path: str, method: str, spec: dict[str, Any]) -> Operation:
     content = spec.get("requestBody", {}).get("content", {})
     name = content.get("application/json", {}).get("schema", {}).get("$ref", "").rpartition("/")[2]
-    return Operation(method.upper(), path, name or None, is_upload="multipart/form-data" in content)
+    known = {parameter["name"] for parameter in spec.get("parameters", [])}
+    params = tuple((name, value) for name, value in PARAMS.items() if name in known)
+    return Operation(method.upper(), path, name or None, "multipart/form-data" in content, params)
 
 
 EVERY = [

@@ -26,7 +26,7 @@ def files(settings, tmp_path):
 
 @pytest.fixture
 def record(alice, jana, files):
-    return make_record(alice.http, make_cottage(alice.http), authorId=jana.pk)
+    return make_record(alice.http, make_cottage(alice.http, ownerId=jana.pk), authorId=jana.pk)
 
 
 def upload(http, record, content=b"photo", name="photo.jpg", kind="image/jpeg", **about):

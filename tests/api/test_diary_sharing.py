@@ -115,7 +115,7 @@ def test_changes_made_offline_are_made_once_and_in_order(jana, logged_in):
 
 def test_a_conflict_and_a_failure_are_told_apart_and_listed(alice, jana, logged_in):
     petr = make_member(alice.tenant, "petr")
-    record = make_record(alice.http, make_cottage(alice.http), authorId=jana.pk)
+    record = make_record(alice.http, make_cottage(alice.http, ownerId=jana.pk), authorId=jana.pk)
     alice.http.patch(f"/drafts/records/{record['id']}", json={"baseVersion": 1, "title": "Faster"})
     late = change("update_record", recordId=record["id"], baseVersion=1, title="Slower")
     lost = change("publish_record", recordId=str(uuid4()), baseVersion=1)

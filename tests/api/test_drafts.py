@@ -59,8 +59,8 @@ def rows(answer):
     return next(value for value in answer.json().values() if isinstance(value, list))
 
 
-def make_cottage(http, name="Cottage"):
-    project = made(http.post("/drafts/projects", json={"name": "Family"}))
+def make_cottage(http, name="Cottage", **project):
+    project = made(http.post("/drafts/projects", json={"name": "Family", **project}))
     return made(http.post(f"/drafts/projects/{project['id']}/properties", json={"name": name}))
 
 
@@ -120,7 +120,7 @@ def test_a_change_that_is_none_is_refused(alice, jana, change):
 
 def test_a_program_names_who_acts_and_a_person_is_it_oneself(alice, bob, jana, logged_in):
     petr, stranger = make_member(alice.tenant, "petr"), make_member(bob.tenant, "stranger")
-    cottage = make_cottage(alice.http)
+    cottage = make_cottage(alice.http, ownerId=jana.pk)
     url = f"/drafts/properties/{cottage['id']}/records"
 
     answers = [

@@ -52,7 +52,12 @@ def alices(alice, force, settings, tmp_path):
     record = make_record(alice.tenant, MARK)
     with all_tenants():
         document = attach(record, MARK.encode())
+        boring = {"tenant": alice.tenant, "created_at": clock.now()}
+        comment = record.comments.create(text=MARK, **boring)
+        contact = record.property.contacts.create(name=MARK, **boring)
     return {
+        "comment_id": str(comment.public_id),
+        "contact_id": str(contact.public_id),
         "document_id": str(document.public_id),
         "project_id": str(record.property.project.public_id),
         "property_id": str(record.property.public_id),
@@ -106,7 +111,7 @@ def test_the_file_names_all_operations():
         "GET /users/me/exports/{export_id}",
         "DELETE /users/me/exports/{export_id}",
     }
-    assert len(OPERATIONS) == 66
+    assert len(OPERATIONS) == 79
     assert {operation.path for operation in WITH_ID} == {
         "/jobs/{job_id}",
         "/jobs/{job_id}/data",
@@ -133,6 +138,8 @@ def test_the_file_names_all_operations():
         "/drafts/records/{record_id}/publish",
         "/drafts/records/{record_id}/comments",
         "/drafts/records/{record_id}/documents",
+        "/drafts/comments/{comment_id}",
+        "/drafts/contacts/{contact_id}",
         "/drafts/documents/{document_id}",
         "/drafts/documents/{document_id}/content",
         "/drafts/invitations/{invitation_id}/revoke",

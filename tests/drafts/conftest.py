@@ -54,7 +54,7 @@ def mails(settings):
 def at_once(transactional_db):
     """Run functions at the same moment, each on a connection of its own; return what they return or raise."""
 
-    def run(*functions):
+    def run(*functions, seconds=20):
         start, answers = threading.Barrier(len(functions), timeout=10), [None] * len(functions)
 
         def one(number, function):
@@ -71,7 +71,7 @@ def at_once(transactional_db):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(20)
+            thread.join(seconds)
         return answers
 
     return run

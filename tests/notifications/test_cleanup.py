@@ -1,12 +1,13 @@
 """Old notices go: once, in batches, with a receipt, whatever happens in between."""
 
+import threading
 from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from modules.jobs import services as job_services
@@ -16,7 +17,10 @@ from modules.kernel.ids import uuid7
 from modules.notifications import services
 from modules.notifications.actors import cleanup
 from modules.notifications.models import CleanupReceipt, Notification
+from tests.drafts.conftest import at_once
 from tests.notifications.conftest import make_member
+
+__all__ = ["at_once"]  # a fixture
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -164,3 +168,35 @@ def test_the_schedule_is_sunday_two_oclock_and_editable(transactional_db):
     )
     job_id = job_services.run_schedule_now(key=row.key, now=clock.now())
     assert Job.objects.get(id=job_id).actor == "notifications.cleanup"
+
+
+def test_a_batch_that_is_not_full_is_not_the_last_one_and_the_end_is_when_it_ended(jana, alice):
+    make(jana, alice, days_old=100)
+    late, long_ago = [], clock.now()
+
+    def more(_done):
+        if not late:
+            late.append(make(jana, alice, days_old=95))
+
+    assert clean(limit=2, report=more) == {"read": 0, "unread": 2}
+    row = receipts()["unread"]
+    assert (left(), row.finished_at > row.started_at > long_ago) == ([], True)
+
+
+def test_one_that_is_read_meanwhile_stays(jana, alice, at_once):
+    notice = make(jana, alice, days_old=100)
+    is_read, may_commit = threading.Event(), threading.Event()
+
+    def read():
+        with transaction.atomic():
+            services.mark_read(notification_ids=[notice.pk], now=clock.now())
+            is_read.set()
+            may_commit.wait(5)
+
+    def sweep():
+        is_read.wait(5)
+        threading.Timer(0.2, may_commit.set).start()
+        return clean()
+
+    assert at_once(read, sweep)[1] == {"read": 0, "unread": 0}
+    assert left() == [notice.pk]

@@ -14,7 +14,7 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from modules.accounts.models import Membership, User
+from modules.accounts.models import ActivityEntry, Membership, User
 from modules.drafts import services as draft_services
 from modules.drafts.models import Contact, Document
 from modules.jobs import services as job_services
@@ -227,7 +227,7 @@ def test_a_link_is_dead_once_it_is_withdrawn_or_its_person_has_left(client, alic
     export = make(jana, alice)
     link = services.link_of(export)
     {
-        "revoked": lambda: services.revoke_export(export_id=export.pk, now=clock.now()),
+        "revoked": lambda: services.revoke_export(export_id=export.pk, now=clock.now(), by_id=jana.pk),
         "left": lambda: Membership.objects.filter(user=jana).delete(),
         "inactive": lambda: User.objects.filter(pk=jana.pk).update(is_active=False),
         "gone": lambda: User.objects.filter(pk=jana.pk).delete(),
@@ -409,3 +409,19 @@ def test_a_stranger_finds_no_export(alice, bob, jana, petr):
     with tenant_scope(alice.pk):
         assert selectors.find_export(export.public_id, user_id=petr.pk) is None
         assert selectors.find_export(export.public_id, user_id=jana.pk) == export
+
+
+def test_what_happens_to_an_export_is_in_the_activity_log(client, alice, cottage, jana, files):
+    export = make(jana, alice)
+    b"".join(client.get(services.link_of(export)).streaming_content)
+    services.revoke_export(export_id=export.pk, now=clock.now(), by_id=jana.pk)
+    services.revoke_export(export_id=export.pk, now=clock.now(), by_id=jana.pk)
+
+    told = ActivityEntry.objects.order_by("id").values_list("verb", "user", "target_id")
+    number = str(export.public_id)
+    assert list(told) == [
+        ("export.requested", jana.pk, number),
+        ("export.made", None, number),
+        ("export.fetched", None, number),
+        ("export.withdrawn", jana.pk, number),
+    ]

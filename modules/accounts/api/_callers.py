@@ -24,13 +24,14 @@ TENANT_HEADER = "Backroom-Tenant"
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sends a request, and the one tenant that it is about. `user_id` is None for a program."""
+    """Who sends a request, and the one tenant that it is about. `user_id` is None for a program, as is `role`."""
 
     tenant_id: int
     name: str
     scopes: Collection[str]
     bucket: str
     user_id: int | None = None
+    role: str | None = None
 
 
 class BearerToken(HttpBearer):
@@ -92,21 +93,36 @@ def _as_person(request: HttpRequest, login: Login | None) -> Caller | None:
         return None
     membership = _membership(request, login)
     scopes = selectors.scopes_of(membership.role)
-    return Caller(membership.tenant_id, login.user.username, scopes, _bucket(login), login.user_id)
+    return Caller(membership.tenant_id, login.user.username, scopes, _bucket(login), login.user_id, membership.role)
 
 
 def _membership(request: HttpRequest, login: Login) -> Membership:
-    """Return the membership of the tenant that the header names; without it, the only one there is."""
+    """Return the membership of the tenant that the header names; without it, the only one there is.
+
+    Where somebody is a guest, too, does not count then: an invitation must not break their programs at home.
+    """
     mine = selectors.memberships_of(login.user_id)
     named = request.headers.get(TENANT_HEADER)
-    if named is None and len(mine) > 1:
-        numbers = ", ".join(str(membership.tenant_id) for membership in mine)
-        told = {"header": TENANT_HEADER, "numbers": numbers}
-        raise Problem(400, _("Name one of your tenants in the header %(header)s: %(numbers)s.") % told)
-    found = [membership for membership in mine if named in {None, str(membership.tenant_id)}]
+    if named is None:
+        return _only(mine)
+    found = [membership for membership in mine if named == str(membership.tenant_id)]
     if not found:
-        raise Problem(403, _("You are no member of this tenant."))
+        raise _no_member()
     return found[0]
+
+
+def _only(mine: list[Membership]) -> Membership:
+    homes = [membership for membership in mine if membership.role != Membership.Role.GUEST] or mine
+    if not homes:
+        raise _no_member()
+    if len(homes) > 1:
+        told = {"header": TENANT_HEADER, "numbers": ", ".join(str(membership.tenant_id) for membership in mine)}
+        raise Problem(400, _("Name one of your tenants in the header %(header)s: %(numbers)s.") % told)
+    return homes[0]
+
+
+def _no_member() -> Problem:
+    return Problem(403, _("You are no member of this tenant."))
 
 
 def _bucket(login: Login) -> str:

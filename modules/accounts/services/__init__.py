@@ -1,7 +1,8 @@
 """Changes to who there is, to what opens the API, and to the record of what people did."""
 
-from modules.accounts.services._activity import DetailsTooBig, log_activity
-from modules.accounts.services._cleanup import Report, clean_activity, clean_tokens
+from modules.accounts.services._activity import Deed, DetailsTooBig, log_activities, log_activity
+from modules.accounts.services._cleanup import clean_activity, clean_tokens
+from modules.accounts.services._guests import admit_guest, dismiss_guest
 from modules.accounts.services._logins import (
     JustUsed,
     Keys,
@@ -15,17 +16,20 @@ from modules.accounts.services._logins import (
 from modules.accounts.services._tokens import create_token, note_use, open_tenant, revoke_token
 
 __all__ = [
+    "Deed",
     "DetailsTooBig",
     "JustUsed",
     "Keys",
-    "Report",
     "TokenRefused",
     "WrongPassword",
+    "admit_guest",
     "clean_activity",
     "clean_tokens",
     "close_login",
     "create_token",
+    "dismiss_guest",
     "end_login",
+    "log_activities",
     "log_activity",
     "note_use",
     "open_login",

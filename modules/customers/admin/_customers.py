@@ -27,7 +27,7 @@ from modules.customers.admin._looks import (
     segments_panel,
 )
 from modules.customers.domain import Segment
-from modules.customers.models import Customer, CustomerMerge, CustomerMetrics, CustomerOrder
+from modules.customers.models import Customer, CustomerAccount, CustomerMerge, CustomerMetrics, CustomerOrder
 from modules.kernel import clock
 from modules.kernel.console import (
     ButtonSpec,
@@ -328,7 +328,10 @@ class CustomerAdmin(ReadOnlyAdmin):
     def accounts(self, row: Customer) -> str:
         """Show where they are registered."""
         accounts, _merged, _orders = selectors.customer_parts(row)
-        lines = ((" · ".join(filter(None, (str(each.channel), each.guid, each.group_name))),) for each in accounts)
+        lines = (
+            (" · ".join(filter(None, (str(each.channel), each.guid, each.group_name, _deleted(each)))),)
+            for each in accounts
+        )
         return format_html_join("", "<div>{}</div>", lines) or muted("–")
 
     @display(description=gettext_lazy("merges"))
@@ -419,3 +422,7 @@ def _customer_of(order: Any) -> Fact:
 
 
 add_fact("orders.order", _customer_of)
+
+
+def _deleted(account: CustomerAccount) -> str:
+    return _("deleted in the shop") if account.deleted_at else ""

@@ -91,7 +91,7 @@ class InvitationAdmin(ReadOnlyAdmin):
     )
     def revoke(self, request: HttpRequest, row: Invitation) -> None:
         """Let nobody accept it any more."""
-        if services.revoke_invitation(invitation_id=row.pk, now=clock.now()):
+        if services.revoke_invitation(invitation_id=row.pk, now=clock.now(), by_id=request.user.pk):
             messages.success(request, _("The invitation of %s is withdrawn.") % row.email)
         else:
             messages.warning(request, _("It does not wait any more."))

@@ -1,4 +1,4 @@
-"""Files of records: listed, uploaded within the size limit, downloaded by the tenant's own callers."""
+"""Files of records: listed, uploaded within the size limit, downloaded by who may see the record."""
 
 import re
 from datetime import datetime
@@ -13,13 +13,15 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from modules.drafts import clients, selectors, services
+from modules.drafts.api._changes import as_gone, changed, given
 from modules.drafts.api._records import as_problems, the_record
 from modules.drafts.api._router import router
-from modules.drafts.api._shared import PageFilter, Person, acting_if_any, page_of, required
+from modules.drafts.api._shared import Name, PageFilter, Person, acting_if_any, caller_person, page_of, the
+from modules.drafts.domain import Right
 from modules.drafts.models import Document
 from modules.kernel import clock
 from modules.kernel.problems import Problem
-from modules.kernel.rest import Camel, refuse_unknown
+from modules.kernel.rest import Body, Camel, refuse_unknown
 
 CONTENT_TYPE = re.compile(r"[\w.+-]{1,50}/[\w.+-]{1,49}", flags=re.ASCII)
 DOWNLOAD = {"description": "The content", "content": {"application/octet-stream": {"schema": {"type": "string"}}}}
@@ -31,6 +33,12 @@ class DocumentAbout(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel)
 
     uploaded_by_id: Person = None
+
+
+class DocumentEdit(Body):
+    """What a document is to be called."""
+
+    name: Name
 
 
 class DocumentOut(Camel):
@@ -56,7 +64,8 @@ class DocumentPage(Camel):
 @router.get("/records/{uuid:record_id}/documents", response=DocumentPage, summary="List documents")
 def list_documents(request: HttpRequest, record_id: UUID, wanted: Annotated[PageFilter, Query()]) -> DocumentPage:
     """List the files of a record."""
-    page, cursor = page_of(request, selectors.documents().filter(record=the_record(record_id)), wanted)
+    mine = selectors.documents(to=caller_person(request))
+    page, cursor = page_of(request, mine.filter(record=the_record(request, record_id)), wanted)
     return DocumentPage(documents=[_document_out(document) for document in page], next_cursor=cursor)
 
 
@@ -65,7 +74,7 @@ def upload_document(
     request: HttpRequest, record_id: UUID, file: File[UploadedFile], about: Form[DocumentAbout]
 ) -> Status[DocumentOut]:
     """Add a file to a record; `413` for one over the limit, `503` where the storage does not take it now."""
-    record = the_record(record_id)
+    record = the_record(request, record_id, Right.WRITE)
     uploaded_by_id = acting_if_any(request, about.uploaded_by_id, field="uploadedById")
     try:
         with as_problems():
@@ -75,6 +84,7 @@ def upload_document(
                 content_type=_plain_type(file.content_type),
                 content=cast("IO[bytes]", file.file),
                 uploaded_by_id=uploaded_by_id,
+                by_id=caller_person(request),
                 now=clock.now(),
             )
     except services.DocumentTooBig:
@@ -88,7 +98,7 @@ def upload_document(
 def get_document(request: HttpRequest, document_id: UUID) -> DocumentOut:
     """Show what is known of a file."""
     refuse_unknown(request, [])
-    return _document_out(_document(document_id))
+    return _document_out(_document(request, document_id))
 
 
 @router.get(
@@ -99,7 +109,7 @@ def get_document(request: HttpRequest, document_id: UUID) -> DocumentOut:
 def download_document(request: HttpRequest, document_id: UUID) -> FileResponse:
     """Send a file's content, as a file to keep, whatever its type; `503` where the storage does not give it now."""
     refuse_unknown(request, [])
-    document = _document(document_id)
+    document = _document(request, document_id)
     try:
         content = clients.open_object(document.storage_key)
     except FileNotFoundError:
@@ -112,8 +122,24 @@ def download_document(request: HttpRequest, document_id: UUID) -> FileResponse:
     )
 
 
-def _document(document_id: UUID) -> Document:
-    return required(selectors.documents().filter(public_id=document_id).first(), _("There is no such document."))
+@router.patch("/documents/{uuid:document_id}", response=DocumentOut, summary="Rename a document")
+def edit_document(request: HttpRequest, document_id: UUID, wanted: DocumentEdit) -> DocumentOut:
+    """Give a document another name."""
+    return _document_out(changed(request, _document(request, document_id, Right.WRITE), given(wanted)))
+
+
+@router.delete("/documents/{uuid:document_id}", response={204: None}, summary="Delete a document")
+def delete_document(request: HttpRequest, document_id: UUID) -> Status[None]:
+    """Delete a document; its file goes from the storage right after."""
+    refuse_unknown(request, [])
+    document = _document(request, document_id, Right.WRITE)
+    with as_gone():
+        services.delete_document(document, by_id=caller_person(request), now=clock.now())
+    return Status(204, None)
+
+
+def _document(request: HttpRequest, document_id: UUID, right: Right = Right.READ) -> Document:
+    return the(request, selectors.documents, document_id, _("There is no such document."), right=right)
 
 
 def _plain_type(told: str | None) -> str:

@@ -3,18 +3,33 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import Query, Status
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
 
 from modules.drafts import selectors, services
+from modules.drafts.api._changes import ContentsOut, as_gone, changed, contents_out, given
 from modules.drafts.api._router import router
-from modules.drafts.api._shared import Id, Name, PageFilter, Person, Text, acting, page_of, required, wrong
-from modules.drafts.domain import MAX_TEXT
+from modules.drafts.api._shared import (
+    Id,
+    Name,
+    PageFilter,
+    Person,
+    Text,
+    acting,
+    caller_person,
+    page_of,
+    refused,
+    the,
+    wrong,
+)
+from modules.drafts.domain import MAX_TEXT, Right
 from modules.drafts.models import Comment, Record
 from modules.kernel import clock
 from modules.kernel.problems import Problem
@@ -91,6 +106,20 @@ class CommentIn(Body):
     author_id: Person = None
 
 
+class CommentEdit(Body):
+    """What a remark is to say."""
+
+    text: Remark
+
+
+class Seen(BaseModel):
+    """Which version is to be deleted."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    base_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+
 class CommentOut(Camel):
     """What somebody said about a record; `authorId` is null where they left."""
 
@@ -110,10 +139,10 @@ class CommentPage(Camel):
 
 @router.get("/records", response=RecordPage, summary="List records")
 def list_records(request: HttpRequest, wanted: Annotated[RecordFilter, Query()]) -> RecordPage:
-    """List the tenant's records, drafts included."""
+    """List the records that the caller may see: drafts are their authors' alone."""
     page, cursor = page_of(
         request,
-        selectors.records(),
+        selectors.records(to=caller_person(request)),
         wanted,
         property__public_id=wanted.property_id,
         unit__public_id=wanted.unit_id,
@@ -127,7 +156,7 @@ def list_records(request: HttpRequest, wanted: Annotated[RecordFilter, Query()])
 @router.post("/properties/{uuid:property_id}/records", response={201: RecordOut}, summary="Create a record")
 def create_record(request: HttpRequest, property_id: UUID, wanted: RecordIn) -> Status[RecordOut]:
     """Begin a draft."""
-    required(selectors.find_property(property_id), _("There is no such property."))
+    _check_place(request, property_id, wanted.unit_id)
     author_id = acting(request, wanted.author_id, field="authorId")
     try:
         record = services.create_record(
@@ -136,6 +165,7 @@ def create_record(request: HttpRequest, property_id: UUID, wanted: RecordIn) -> 
             title=wanted.title,
             body=wanted.body,
             author_id=author_id,
+            by_id=caller_person(request),
             now=clock.now(),
         )
     except services.NoSuchPlace:
@@ -147,51 +177,108 @@ def create_record(request: HttpRequest, property_id: UUID, wanted: RecordIn) -> 
 def get_record(request: HttpRequest, record_id: UUID) -> RecordOut:
     """Show a record."""
     refuse_unknown(request, [])
-    return _record_out(the_record(record_id))
+    return _record_out(the_record(request, record_id))
 
 
 @router.patch("/records/{uuid:record_id}", response=RecordOut, summary="Change a record")
 def edit_record(request: HttpRequest, record_id: UUID, change: RecordEdit) -> RecordOut:
     """Change a record's texts; `409` where somebody else changed it since this version."""
     refuse_unknown(request, [])
-    record = the_record(record_id)
+    record = the_record(request, record_id, Right.WRITE)
     if change.title is None and change.body is None:
         raise wrong("title", _("Name what is to change: title, body or both."))
     texts = {"title": change.title, "body": change.body}
     with as_problems():
-        services.edit_record(record_id=record.pk, base_version=change.base_version, now=clock.now(), **texts)
-    return _record_out(the_record(record_id))
+        services.edit_record(
+            record_id=record.pk,
+            base_version=change.base_version,
+            by_id=caller_person(request),
+            now=clock.now(),
+            **texts,
+        )
+    return _record_out(the_record(request, record_id))
 
 
 @router.post("/records/{uuid:record_id}/publish", response=RecordOut, summary="Publish a record")
 def publish_record(request: HttpRequest, record_id: UUID, seen: PublishIn) -> RecordOut:
     """Make a draft a record that stays; safe to repeat. `409` where somebody changed it since this version."""
     refuse_unknown(request, [])
+    record = the_record(request, record_id, Right.WRITE)
     with as_problems():
-        services.publish_record(record_id=the_record(record_id).pk, base_version=seen.base_version, now=clock.now())
-    return _record_out(the_record(record_id))
+        services.publish_record(
+            record_id=record.pk, base_version=seen.base_version, by_id=caller_person(request), now=clock.now()
+        )
+    return _record_out(the_record(request, record_id))
 
 
 @router.get("/records/{uuid:record_id}/comments", response=CommentPage, summary="List comments")
 def list_comments(request: HttpRequest, record_id: UUID, wanted: Annotated[PageFilter, Query()]) -> CommentPage:
     """List what was said about a record."""
-    page, cursor = page_of(request, selectors.comments(the_record(record_id)), wanted)
+    said = selectors.comments(to=caller_person(request)).filter(record=the_record(request, record_id))
+    page, cursor = page_of(request, said, wanted)
     return CommentPage(comments=[_comment_out(comment) for comment in page], next_cursor=cursor)
 
 
 @router.post("/records/{uuid:record_id}/comments", response={201: CommentOut}, summary="Comment on a record")
 def create_comment(request: HttpRequest, record_id: UUID, remark: CommentIn) -> Status[CommentOut]:
     """Say something about a record."""
-    record = the_record(record_id)
+    record = the_record(request, record_id, Right.WRITE)
     author_id = acting(request, remark.author_id, field="authorId")
     with as_problems():
-        comment = services.add_comment(record_id=record.pk, author_id=author_id, text=remark.text, now=clock.now())
+        comment = services.add_comment(
+            record_id=record.pk,
+            author_id=author_id,
+            text=remark.text,
+            by_id=caller_person(request),
+            now=clock.now(),
+        )
     return Status(201, _comment_out(comment))
 
 
-def the_record(record_id: UUID) -> Record:
-    """Return the record in scope; raises Problem 404."""
-    return required(selectors.records().filter(public_id=record_id).first(), _("There is no such record."))
+@router.delete("/records/{uuid:record_id}", response=ContentsOut, summary="Delete a record")
+def delete_record(request: HttpRequest, record_id: UUID, seen: Annotated[Seen, Query()]) -> ContentsOut:
+    """Delete a record with its remarks and documents; `409` where it was changed since the version that is named."""
+    refuse_unknown(request, ["baseVersion"])
+    record = the_record(request, record_id, Right.WRITE)
+    with as_problems(), as_gone():
+        gone = services.delete_record(
+            record, base_version=seen.base_version, by_id=caller_person(request), now=clock.now()
+        )
+    return contents_out(gone)
+
+
+@router.patch("/comments/{uuid:comment_id}", response=CommentOut, summary="Change a comment")
+def edit_comment(request: HttpRequest, comment_id: UUID, wanted: CommentEdit) -> CommentOut:
+    """Change what one said oneself."""
+    return _comment_out(changed(request, _comment(request, comment_id, Right.WRITE), given(wanted)))
+
+
+@router.delete("/comments/{uuid:comment_id}", response={204: None}, summary="Delete a comment")
+def delete_comment(request: HttpRequest, comment_id: UUID) -> Status[None]:
+    """Withdraw what one said oneself, or what anybody said about what one owns."""
+    refuse_unknown(request, [])
+    comment = _comment(request, comment_id, Right.OWN)
+    with as_gone():
+        services.delete_note(comment, by_id=caller_person(request), now=clock.now())
+    return Status(204, None)
+
+
+def _comment(request: HttpRequest, comment_id: UUID, right: Right) -> Comment:
+    return the(request, selectors.comments, comment_id, _("There is no such comment."), right=right)
+
+
+def the_record(request: HttpRequest, record_id: UUID, right: Right = Right.READ) -> Record:
+    """Return the record in which the caller has the right; raises Problem 404 and 403."""
+    return the(request, selectors.records, record_id, _("There is no such record."), right=right)
+
+
+def _check_place(request: HttpRequest, property_id: UUID, unit_id: UUID | None) -> None:
+    """Let through who may write about the property, or about the unit of it that is meant."""
+    may = partial(selectors.may_in, to=caller_person(request), property_id=property_id, unit_id=unit_id)
+    if not may(right=Right.READ):
+        raise Problem(404, _("There is no such property."))
+    if not may(right=Right.WRITE):
+        raise refused(Right.WRITE)
 
 
 @contextmanager

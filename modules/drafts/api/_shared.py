@@ -1,7 +1,7 @@
 """What all operations of the diary need: pages, texts, who acts, and what is not there."""
 
 from collections.abc import Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Protocol, TypeVar
 from uuid import UUID
 
 from django.db.models import Model, QuerySet
@@ -11,12 +11,20 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from modules.drafts import selectors
-from modules.drafts.domain import MAX_TEXT
+from modules.drafts.domain import MAX_TEXT, Right
 from modules.kernel.problems import Problem
 from modules.kernel.rest import OneLine, RowId, refuse_unknown
 
 Row = TypeVar("Row", bound=Model)
-Found = TypeVar("Found")
+Listed_co = TypeVar("Listed_co", bound=Model, covariant=True)
+
+
+class Rows(Protocol[Listed_co]):
+    """Rows of the diary in which a person has a right: what `selectors` have."""
+
+    def __call__(self, *, to: int | None, right: Right = ...) -> "QuerySet[Listed_co]":
+        """Return them."""
+
 
 Id = Annotated[UUID, Field(strict=False)]
 Text = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=r"^[^\x00]*$")]
@@ -51,11 +59,22 @@ def page_of(
     return page, page[-1].pk if len(found) > wanted.limit else None
 
 
-def required(row: Found | None, told: str) -> Found:
-    """Return the row; raises Problem 404 where there is none, or another tenant's."""
+def the(request: HttpRequest, rows: Rows[Row], public_id: UUID, told: str, *, right: Right = Right.READ) -> Row:
+    """Return a row in which the caller has the right; raises Problem 404 for what they cannot see, 403 for the rest."""
+    caller = caller_person(request)
+    row = rows(to=caller).filter(public_id=public_id).first()
     if row is None:
         raise Problem(404, told)
+    if right > Right.READ and not rows(to=caller, right=right).filter(pk=row.pk).exists():
+        raise refused(right)
     return row
+
+
+def refused(right: Right) -> Problem:
+    """Return the refusal of who sees something and may not do this with it."""
+    if right == Right.OWN:
+        return Problem(403, _("Only who owns this may do so."))
+    return Problem(403, _("This is shared with you for reading; its owner can let you write, too."))
 
 
 def tenant_of(request: HttpRequest) -> int:
@@ -68,6 +87,11 @@ def caller_person(request: HttpRequest) -> int | None:
     """Return who calls; None for a program."""
     user_id: int | None = request.auth.user_id  # type: ignore[attr-defined] # django-ninja puts it there
     return user_id
+
+
+def may_begin(request: HttpRequest) -> bool:
+    """Return whether the caller may begin projects: programs, and members who do more in the tenant than look."""
+    return request.auth.role not in {"viewer", "guest"}  # type: ignore[attr-defined] # django-ninja puts it there
 
 
 def acting(request: HttpRequest, named: int | None, *, field: str) -> int:

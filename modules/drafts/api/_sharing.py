@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -18,11 +19,13 @@ from modules.drafts.api._shared import (
     PageFilter,
     Person,
     acting,
+    caller_person,
     page_of,
-    required,
     tenant_of,
+    the,
     wrong,
 )
+from modules.drafts.domain import Right
 from modules.drafts.models import Invitation, ShareMember, ShareRole, TargetType
 from modules.kernel import clock
 from modules.kernel.problems import Problem
@@ -31,7 +34,7 @@ from modules.kernel.tenancy import tenant_scope
 from modules.notifications.domain import InvalidMail
 
 joining = Router(by_alias=True)
-"""For people who log in and need not belong to the tenant."""
+"""For people who log in and need not belong to the tenant: they become its guests."""
 
 Address = Annotated[str, StringConstraints(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$")]
 PublicIds = dict[tuple[str, int], UUID]
@@ -116,8 +119,9 @@ class ShareFilter(PageFilter):
 
 @router.get("/invitations", response=InvitationPage, summary="List invitations")
 def list_invitations(request: HttpRequest, wanted: Annotated[InvitationFilter, Query()]) -> InvitationPage:
-    """List the tenant's invitations, those that ended included."""
-    page, cursor = page_of(request, selectors.invitations(), wanted, status=wanted.status)
+    """List the invitations to what the caller owns, those that ended included."""
+    mine = selectors.invitations(to=caller_person(request))
+    page, cursor = page_of(request, mine, wanted, status=wanted.status)
     ids = _public_ids(page)
     return InvitationPage(invitations=[_invitation_out(row, ids) for row in page], next_cursor=cursor)
 
@@ -125,9 +129,8 @@ def list_invitations(request: HttpRequest, wanted: Annotated[InvitationFilter, Q
 @router.post("/invitations", response={201: InvitationMade}, summary="Invite somebody")
 def create_invitation(request: HttpRequest, response: HttpResponse, offer: InvitationIn) -> Status[InvitationMade]:
     """Offer to share a project, a property or a unit; the mail goes out where the diary has an address."""
-    target = required(
-        selectors.find_target_by_id(offer.target_type, offer.target_id), _("There is nothing like this to share.")
-    )
+    rows = partial(selectors.targets, offer.target_type)
+    target = the(request, rows, offer.target_id, _("There is nothing like this to share."), right=Right.OWN)
     invited_by_id = acting(request, offer.invited_by_id, field="invitedById")
     try:
         invited = services.invite(
@@ -152,8 +155,9 @@ def create_invitation(request: HttpRequest, response: HttpResponse, offer: Invit
 def revoke_invitation(request: HttpRequest, invitation_id: UUID) -> InvitationOut:
     """Withdraw an invitation; safe to repeat. `409` for one that ended otherwise."""
     refuse_unknown(request, [])
-    services.revoke_invitation(invitation_id=_invitation(invitation_id).pk, now=clock.now())
-    invitation = _invitation(invitation_id)
+    number, by_id = _invitation(request, invitation_id).pk, caller_person(request)
+    services.revoke_invitation(invitation_id=number, by_id=by_id, now=clock.now())
+    invitation = _invitation(request, invitation_id)
     if invitation.status != Invitation.Status.REVOKED:
         raise _closed(invitation.status)
     return _invitation_out(invitation, _public_ids([invitation]))
@@ -175,23 +179,29 @@ def accept_invitation(request: HttpRequest, offered: AcceptIn) -> ShareOut:
 
 @router.get("/shares", response=SharePage, summary="List shares")
 def list_shares(request: HttpRequest, wanted: Annotated[ShareFilter, Query()]) -> SharePage:
-    """List with whom the tenant shares what."""
-    page, cursor = page_of(request, selectors.shares(), wanted, user_id=wanted.user_id)
+    """List with whom is shared what the caller owns, and what is shared with the caller."""
+    page, cursor = page_of(request, selectors.shares(to=caller_person(request)), wanted, user_id=wanted.user_id)
     ids = _public_ids(page)
     return SharePage(shares=[_share_out(share, ids) for share in page], next_cursor=cursor)
 
 
 @router.delete("/shares/{int:share_id}", response={204: None}, summary="End a share")
 def delete_share(request: HttpRequest, share_id: RowId) -> Status[None]:
-    """Share something with somebody no more; its invitation cannot be accepted again."""
+    """Share something with somebody no more; its invitation cannot be accepted again. A guest may leave so, too."""
     refuse_unknown(request, [])
-    if not services.end_share(share_id=share_id):
+    by_id = caller_person(request)
+    mine = selectors.shares(to=by_id).filter(pk=share_id)
+    if not (mine.exists() and services.end_share(share_id=share_id, by_id=by_id, now=clock.now())):
         raise Problem(404, _("There is no such share."))
     return Status(204, None)
 
 
-def _invitation(invitation_id: UUID) -> Invitation:
-    return required(selectors.invitations().filter(public_id=invitation_id).first(), _("There is no such invitation."))
+def _invitation(request: HttpRequest, invitation_id: UUID) -> Invitation:
+    mine = selectors.invitations(to=caller_person(request))
+    invitation = mine.filter(public_id=invitation_id).first()
+    if invitation is None:
+        raise Problem(404, _("There is no such invitation."))
+    return invitation
 
 
 def _closed(status: str) -> Problem:

@@ -55,8 +55,7 @@ def clean_up(*, run: UUID, retention: Retention, limit: int, now: datetime, repo
 
 def _open_receipt(run: UUID, retention: Retention, now: datetime) -> CleanupReceipt:
     rule = Rule.EDITED if retention.from_edit else Rule.CREATED
-    defaults = {"before": retention.stale_before(now), "started_at": now}
-    return CleanupReceipt.objects.get_or_create(run=run, rule=rule, defaults=defaults)[0]
+    return CleanupReceipt.open(run=run, rule=rule, before=retention.stale_before(now), now=now)
 
 
 def _close_receipt(receipt: CleanupReceipt, failures: list[Failure], now: datetime) -> Cleaned:
@@ -136,7 +135,9 @@ def _bury(records: list[Record], *, receipt: CleanupReceipt, now: datetime) -> N
         return
     numbers, times = [record.pk for record in records], [record.created_at for record in records]
     Record.objects.filter(pk__in=numbers).update(deleted_at=now, deletion_started_at=None)
-    documents = Document.objects.filter(record__in=numbers, deleted_at=None).update(deleted_at=now)
+    documents = Document.objects.filter(record__in=numbers, deleted_at=None).update(
+        deleted_at=now, content_deleted_at=now
+    )
     CleanupReceipt.objects.filter(pk=receipt.pk).update(
         count=F("count") + len(records),
         documents=F("documents") + documents,

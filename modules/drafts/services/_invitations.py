@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,9 +13,11 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
+from modules.accounts import services as account_services
 from modules.drafts import selectors
 from modules.drafts.models import Invitation, ShareMember
 from modules.drafts.selectors import Reader
+from modules.drafts.services._log import log
 from modules.kernel.tenancy import all_tenants, tenant_scope
 from modules.notifications import selectors as notification_selectors
 from modules.notifications import services as notification_services
@@ -81,13 +84,14 @@ def invite(
             created_at=now,
             expires_at=now + valid_for,
         )
+        log(invitation, "created", by_id=invited_by_id, at=now, **_offered(invitation))
         if settings.DRAFTS["APP_URL"]:
             _mail_invitation(invitation, token)
     return Invited(invitation, token)
 
 
 def accept_invitation(*, token: str, user_id: int, now: datetime) -> ShareMember:
-    """Share what was offered with the person; return the share. Its owner is told.
+    """Share what was offered with the person, who becomes a guest of the tenant; return the share. Its owner is told.
 
     One statement decides against the expiry, a withdrawal and other takers: one wins. Accepted again by the same
     person it is the same share. Raises InvitationUnknown and InvitationClosed. Needs no tenant in scope: the token
@@ -100,20 +104,45 @@ def accept_invitation(*, token: str, user_id: int, now: datetime) -> ShareMember
     with tenant_scope(invitation.tenant_id), transaction.atomic():
         open_one = Invitation.objects.filter(pk=invitation.pk, status=Status.PENDING, expires_at__gt=now)
         if open_one.update(status=Status.ACCEPTED, accepted_by_id=user_id, ended_at=now):
+            account_services.admit_guest(tenant_id=invitation.tenant_id, user_id=user_id)
+            log(invitation, "accepted", by_id=user_id, at=now, **_offered(invitation))
             _tell_owner(invitation, user_id, now=now)
             return _share(invitation, user_id, now=now)
-        return _shared_before(invitation.pk, user_id)
+        return _shared_before(invitation, user_id)
 
 
-def revoke_invitation(*, invitation_id: int, now: datetime) -> bool:
+@transaction.atomic
+def revoke_invitation(*, invitation_id: int, now: datetime, by_id: int | None = None) -> bool:
     """Withdraw an invitation in scope; False when it does not wait any more. Safe to repeat."""
     waiting = Invitation.objects.filter(pk=invitation_id, status=Status.PENDING)
-    return waiting.update(status=Status.REVOKED, ended_at=now) == 1
+    if not waiting.update(status=Status.REVOKED, ended_at=now):
+        return False
+    invitation = Invitation.objects.get(pk=invitation_id)
+    log(invitation, "withdrawn", by_id=by_id, at=now, **_offered(invitation))
+    return True
 
 
-def end_share(*, share_id: int) -> bool:
-    """Share something in scope with somebody no more; False when it was not shared. Its invitation stays used."""
-    return ShareMember.objects.filter(pk=share_id).delete()[0] == 1
+def end_share(*, share_id: int, now: datetime, by_id: int | None = None) -> bool:
+    """Share something in scope with somebody no more; False when it was not shared. Its invitation stays used.
+
+    A guest with whom nothing is shared any more is no guest any more.
+    """
+    with transaction.atomic():
+        share = ShareMember.objects.select_for_update().filter(pk=share_id).first()
+        if share is None:
+            return False
+        _log_end(share, by_id=by_id, at=now)
+        share.delete()
+        dismiss_guests(tenant_id=share.tenant_id, user_ids=[share.user_id])
+    return True
+
+
+def dismiss_guests(*, tenant_id: int, user_ids: Iterable[int]) -> None:
+    """Let those of the people go as guests with whom the tenant shares nothing any more."""
+    left = ShareMember.objects.filter(tenant_id=tenant_id, user_id__in=set(user_ids))
+    kept = set(left.values_list("user_id", flat=True))
+    for user_id in sorted(set(user_ids) - kept):
+        account_services.dismiss_guest(tenant_id=tenant_id, user_id=user_id)
 
 
 def expire_invitations(*, limit: int, now: datetime) -> int:
@@ -125,8 +154,32 @@ def expire_invitations(*, limit: int, now: datetime) -> int:
         overdue = list(selectors.overdue_invitations(now=now).select_for_update(skip_locked=True)[:limit])
         numbers = [invitation.pk for invitation in overdue]
         Invitation.objects.filter(pk__in=numbers).update(status=Status.EXPIRED, ended_at=now)
+        account_services.log_activities([_expiry(invitation) for invitation in overdue], at=now)
         _tell_expired(overdue, now=now)
     return len(overdue)
+
+
+def _log_end(share: ShareMember, *, by_id: int | None, at: datetime) -> None:
+    account_services.log_activity(
+        verb="share.ended",
+        at=at,
+        tenant_id=share.tenant_id,
+        user_id=by_id,
+        target_type="share",
+        target_id=share.pk,
+        details={"userId": share.user_id, "targetType": share.target_type, "role": share.role},
+    )
+
+
+def _expiry(invitation: Invitation) -> account_services.Deed:
+    number = str(invitation.public_id)
+    return account_services.Deed(
+        "invitation.expired", invitation.tenant_id, None, "invitation", number, _offered(invitation)
+    )
+
+
+def _offered(invitation: Invitation) -> dict[str, Any]:
+    return {"targetType": invitation.target_type, "targetName": invitation.target_name, "role": invitation.role}
 
 
 def _digest(token: str) -> str:
@@ -165,11 +218,12 @@ def _share(invitation: Invitation, user_id: int, *, now: datetime) -> ShareMembe
     )[0]
 
 
-def _shared_before(invitation_id: int, user_id: int) -> ShareMember:
+def _shared_before(offered: Invitation, user_id: int) -> ShareMember:
     """Return what this person accepted before; raises InvitationClosed."""
-    invitation = Invitation.objects.get(pk=invitation_id)
+    invitation = Invitation.objects.get(pk=offered.pk)
     share = ShareMember.objects.filter(invitation=invitation, user_id=user_id).first()
     if invitation.accepted_by_id == user_id and share:
+        account_services.admit_guest(tenant_id=invitation.tenant_id, user_id=user_id)  # who accepted before guests were
         return share
     still_waits = invitation.status == Status.PENDING  # too old, and no job has called it so yet
     raise InvitationClosed(Status.EXPIRED if still_waits else invitation.status)

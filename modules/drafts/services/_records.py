@@ -10,7 +10,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from modules.drafts import clients, selectors
-from modules.drafts.models import Comment, Contact, Document, Project, Property, Record, Unit
+from modules.drafts.models import Comment, Document, Record
+from modules.drafts.services._log import log
 
 
 class RecordGone(LookupError):
@@ -29,32 +30,7 @@ class DocumentTooBig(ValueError):
     """A document is larger than DIARY_MAX_DOCUMENT_BYTES."""
 
 
-def create_project(*, tenant_id: int, name: str, owner_id: int | None, now: datetime) -> Project:
-    """Return a new project."""
-    return Project.objects.create(tenant_id=tenant_id, name=name, owner_id=owner_id, created_at=now)
-
-
-def add_property(*, project: Project, name: str, now: datetime, address: str = "") -> Property:
-    """Return a new property of the project."""
-    return Property.objects.create(
-        tenant_id=project.tenant_id, project=project, name=name, address=address, created_at=now
-    )
-
-
-def add_unit(*, of: Property, name: str, now: datetime) -> Unit:
-    """Return a new unit of the property."""
-    return Unit.objects.create(tenant_id=of.tenant_id, property=of, name=name, created_at=now)
-
-
-def add_contact(
-    *, of: Property, name: str, now: datetime, purpose: str = "", email: str = "", phone: str = ""
-) -> Contact:
-    """Return a new contact of the property."""
-    return Contact.objects.create(
-        tenant_id=of.tenant_id, property=of, name=name, purpose=purpose, email=email, phone=phone, created_at=now
-    )
-
-
+@transaction.atomic
 def create_record(
     *,
     property_id: UUID | str,
@@ -64,6 +40,7 @@ def create_record(
     unit_id: UUID | str | None = None,
     body: str = "",
     public_id: UUID | str | None = None,
+    by_id: int | None = None,
 ) -> Record:
     """Return a new draft in scope; `property_id` and `unit_id` are public ones. Raises NoSuchPlace."""
     place = selectors.find_property(property_id)
@@ -72,7 +49,7 @@ def create_record(
     unit = selectors.find_unit(unit_id, property_id=place.pk) if unit_id else None
     if unit_id and unit is None:
         raise NoSuchPlace(f"The property has no unit {unit_id}.")
-    return Record.objects.create(
+    record = Record.objects.create(
         tenant_id=place.tenant_id,
         public_id=public_id or uuid4(),
         property=place,
@@ -83,32 +60,45 @@ def create_record(
         created_at=now,
         edited_at=now,
     )
+    log(record, "created", by_id=by_id, at=now, title=title)
+    return record
 
 
 def edit_record(
-    *, record_id: int, now: datetime, title: str | None = None, body: str | None = None, base_version: int | None = None
+    *,
+    record_id: int,
+    now: datetime,
+    title: str | None = None,
+    body: str | None = None,
+    base_version: int | None = None,
+    by_id: int | None = None,
 ) -> None:
     """Change what is given of a record. `base_version` is the one that the editor saw.
 
     Raises RecordGone, and RecordChanged where the record has another version by now.
     """
     given = {name: text for name, text in (("title", title), ("body", body)) if text is not None}
-    _change(record_id, base_version, now=now, **given)
+    _change(record_id, base_version, "changed", by_id=by_id, now=now, **given)
 
 
-def publish_record(*, record_id: int, now: datetime, base_version: int | None = None) -> bool:
+def publish_record(*, record_id: int, now: datetime, base_version: int | None = None, by_id: int | None = None) -> bool:
     """Make a draft a record that stays; False when it is one already. Raises RecordGone, RecordChanged."""
     if Record.objects.filter(pk=record_id, status=Record.Status.PUBLISHED, deleted_at=None).exists():
         return False
-    _change(record_id, base_version, now=now, status=Record.Status.PUBLISHED, published_at=now)
+    published = {"status": Record.Status.PUBLISHED, "published_at": now}
+    _change(record_id, base_version, "published", by_id=by_id, now=now, **published)
     return True
 
 
-def _change(record_id: int, base_version: int | None, *, now: datetime, **fields: Any) -> None:
+@transaction.atomic
+def _change(
+    record_id: int, base_version: int | None, what: str, *, by_id: int | None, now: datetime, **fields: Any
+) -> None:
     """Change a record that is there, has this version and is not being deleted, in one statement."""
     there = Record.objects.filter(pk=record_id, deleted_at=None, deletion_started_at=None)
     seen = there if base_version is None else there.filter(version=base_version)
     if seen.update(edited_at=now, version=F("version") + 1, **fields):
+        log(Record.objects.get(pk=record_id), what, by_id=by_id, at=now, fields=sorted(fields))
         return
     if there.exists():
         raise RecordChanged(f"The record is not version {base_version} any more.")
@@ -116,12 +106,18 @@ def _change(record_id: int, base_version: int | None, *, now: datetime, **fields
 
 
 def add_comment(
-    *, record_id: int, author_id: int, text: str, now: datetime, public_id: UUID | str | None = None
+    *,
+    record_id: int,
+    author_id: int,
+    text: str,
+    now: datetime,
+    public_id: UUID | str | None = None,
+    by_id: int | None = None,
 ) -> Comment:
     """Return a new comment on a record in scope. Raises RecordGone."""
     with transaction.atomic():
         record = _locked(record_id)
-        return Comment.objects.create(
+        comment = Comment.objects.create(
             tenant_id=record.tenant_id,
             public_id=public_id or uuid4(),
             record=record,
@@ -129,6 +125,8 @@ def add_comment(
             text=text,
             created_at=now,
         )
+        log(comment, "created", by_id=by_id, at=now, recordId=str(record.public_id))
+        return comment
 
 
 def attach_document(
@@ -139,6 +137,7 @@ def attach_document(
     now: datetime,
     uploaded_by_id: int | None = None,
     content_type: str = "",
+    by_id: int | None = None,
 ) -> Document:
     """Store a file and its row; `content` can be read twice.
 
@@ -156,7 +155,7 @@ def attach_document(
         with transaction.atomic():
             _locked(record_id)
             Record.objects.filter(pk=record_id).update(edited_at=now)  # its texts keep their version
-            return Document.objects.create(
+            document = Document.objects.create(
                 tenant_id=record.tenant_id,
                 record=record,
                 name=name,
@@ -167,6 +166,8 @@ def attach_document(
                 uploaded_by_id=uploaded_by_id,
                 created_at=now,
             )
+            log(document, "created", by_id=by_id, at=now, recordId=str(record.public_id), size=size)
+            return document
     except (RecordGone, IntegrityError):
         clients.delete_object(key)
         raise

@@ -3,20 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from modules.drafts import selectors
-from modules.drafts.domain import Operation, RetryTable, check_operation
+from modules.drafts.domain import Operation, RetryTable, Right, check_operation
 from modules.drafts.models import Record, SyncItem
 from modules.drafts.services import _records
 from modules.kernel.secrets import mask_text
 from modules.kernel.tenancy import tenant_scope
 from modules.notifications import services as notification_services
 from modules.notifications.domain import Kind
-from modules.notifications.services import Notice
+from modules.notifications.services import Live, Notice
 
 Report = Callable[[int], None]
 Status = SyncItem.Status
@@ -26,6 +27,10 @@ MAX_ERROR = 500
 
 class NotPossibleNow(Exception):
     """The operation cannot be done at this moment; what it needs may come."""
+
+
+class NotAllowed(Exception):
+    """Who asks may see this, and may not write there; that may change, so it is tried again like any other failure."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ def _retry_batch(table: RetryTable, *, limit: int, now: datetime, total: Retried
     SyncItem.objects.filter(pk__in=[pk for pk, outcome in outcomes.items() if outcome == APPLIED]).delete()
     SyncItem.objects.bulk_update(left, ["status", "retry_count", "next_retry_at", "last_error"])
     _tell([item for item in left if item.status != Status.FAILED], now=now)
+    _announce(items, left, now=now)
     _count(total, items, left)
     return len(items)
 
@@ -168,6 +174,19 @@ def _tell(items: list[SyncItem], *, now: datetime) -> None:
             notification_services.notify_many(tenant_id=item.tenant_id, notices=[notice], now=now)
 
 
+def _announce(items: list[SyncItem], left: list[SyncItem], *, now: datetime) -> None:
+    """Tell clients that are there what became of their changes; those that wait for another try are no news."""
+    waiting = {item.pk for item in left if item.status == Status.FAILED}
+    ended = {item.pk: item.status for item in left}
+    news: dict[int, list[Live]] = {}
+    for item in items:
+        if item.pk not in waiting:
+            told = {"clientId": str(item.client_id), "outcome": ended.get(item.pk, APPLIED)}
+            news.setdefault(item.tenant_id, []).append(Live(item.user_id, "sync", told))
+    for tenant_id, events in news.items():
+        notification_services.announce(tenant_id=tenant_id, events=events, now=now)
+
+
 def _payload(item: SyncItem) -> dict[str, Any]:
     return {
         "clientId": str(item.client_id),
@@ -179,6 +198,7 @@ def _payload(item: SyncItem) -> dict[str, Any]:
 
 def _create(item: SyncItem, now: datetime) -> None:
     payload = item.payload
+    _check_place(item)
     known = selectors.find_record(payload["recordId"])
     if known is not None:
         if known.author_id != item.user_id:
@@ -192,6 +212,7 @@ def _create(item: SyncItem, now: datetime) -> None:
         author_id=item.user_id,
         public_id=payload["recordId"],
         now=now,
+        by_id=item.user_id,
     )
 
 
@@ -200,11 +221,13 @@ def _update(item: SyncItem, now: datetime) -> None:
     texts = {name: item.payload[name] for name in ("title", "body") if name in item.payload}
     if all(getattr(record, name) == text for name, text in texts.items()):
         return  # done before, or by somebody of the same mind
-    _records.edit_record(record_id=record.pk, base_version=item.payload["baseVersion"], now=now, **texts)
+    base_version = item.payload["baseVersion"]
+    _records.edit_record(record_id=record.pk, base_version=base_version, now=now, by_id=item.user_id, **texts)
 
 
 def _publish(item: SyncItem, now: datetime) -> None:
-    _records.publish_record(record_id=_record(item).pk, base_version=item.payload["baseVersion"], now=now)
+    base_version = item.payload["baseVersion"]
+    _records.publish_record(record_id=_record(item).pk, base_version=base_version, now=now, by_id=item.user_id)
 
 
 def _comment(item: SyncItem, now: datetime) -> None:
@@ -215,14 +238,29 @@ def _comment(item: SyncItem, now: datetime) -> None:
             text=item.payload["text"],
             public_id=item.payload["commentId"],
             now=now,
+            by_id=item.user_id,
         )
 
 
 def _record(item: SyncItem) -> Record:
-    record = selectors.find_record(item.payload["recordId"])
+    """Return the record in which the person may write; raises RecordGone where they see none, and NotAllowed."""
+    number = item.payload["recordId"]
+    if not selectors.records(to=item.user_id).filter(public_id=number).exists():
+        raise _records.RecordGone(f"There is no record {number}.")
+    record = selectors.records(to=item.user_id, right=Right.WRITE).filter(public_id=number).first()
     if record is None:
-        raise _records.RecordGone(f"There is no record {item.payload['recordId']}.")
+        raise NotAllowed(f"The record {number} is shared for reading.")
     return record
+
+
+def _check_place(item: SyncItem) -> None:
+    """Let through who may write about the property, or about its unit; raises NoSuchPlace, NotAllowed."""
+    property_id, unit_id = item.payload["propertyId"], item.payload.get("unitId")
+    may = partial(selectors.may_in, to=item.user_id, property_id=property_id, unit_id=unit_id)
+    if not may(right=Right.READ):
+        raise _records.NoSuchPlace(f"There is no property {property_id}.")
+    if not may(right=Right.WRITE):
+        raise NotAllowed(f"The property {property_id} is shared for reading.")
 
 
 _DOERS: dict[Operation, Callable[[SyncItem, datetime], None]] = {

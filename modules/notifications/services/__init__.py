@@ -1,6 +1,7 @@
 from modules.notifications.services._cleanup import clean_up
 from modules.notifications.services._delivery import MailGone, confirm_sent, deliver
 from modules.notifications.services._events import process_sns, prune_sns, receive_sns
+from modules.notifications.services._live import Live, announce, prune_live
 from modules.notifications.services._mails import message_id, send_again, send_email
 from modules.notifications.services._notices import (
     NoSuchWay,
@@ -17,12 +18,14 @@ from modules.notifications.services._suppressions import lift_suppression, resto
 from modules.notifications.services._way_out import WayOut, read_way_out
 
 __all__ = [
+    "Live",
     "MailGone",
     "NoSuchWay",
     "NotAMember",
     "Notice",
     "RenderedMail",
     "WayOut",
+    "announce",
     "clean_up",
     "confirm_sent",
     "deliver",
@@ -33,6 +36,7 @@ __all__ = [
     "notify",
     "notify_many",
     "process_sns",
+    "prune_live",
     "prune_sns",
     "read_way_out",
     "receive_sns",

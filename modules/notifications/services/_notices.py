@@ -10,6 +10,7 @@ from django.db.models import Q
 from modules.notifications import selectors
 from modules.notifications.domain import CHANNELS, Channel, Kind
 from modules.notifications.models import Notification, Preference
+from modules.notifications.services._live import Live, announce
 
 
 class NotAMember(LookupError):
@@ -35,7 +36,7 @@ def notify(*, tenant_id: int, user_id: int, kind: Kind, payload: Mapping[str, An
 
 
 def notify_many(*, tenant_id: int, notices: Sequence[Notice], now: datetime) -> int:
-    """Tell many with one INSERT; return how many are told, without those who do not want it.
+    """Tell many at once, also live; return how many are told, without those who do not want it.
 
     Raises NotAMember, and then tells nobody. Not safe to repeat: the caller marks what it told of, in one
     transaction with this.
@@ -51,7 +52,13 @@ def notify_many(*, tenant_id: int, notices: Sequence[Notice], now: datetime) -> 
         for notice in _wanted(tenant_id, kind, [notice for notice in notices if notice.kind == kind])
     ]
     Notification.objects.bulk_create(told, batch_size=1_000)
+    announce(tenant_id=tenant_id, events=[_as_news(notice) for notice in told], now=now)
     return len(told)
+
+
+def _as_news(notice: Notification) -> Live:
+    told = {"id": notice.pk, "type": notice.type, "payload": notice.payload}
+    return Live(notice.user_id, "notification", told)
 
 
 def _wanted(tenant_id: int, kind: Kind, notices: list[Notice]) -> list[Notice]:

@@ -100,7 +100,7 @@ class ExportAdmin(ReadOnlyAdmin):
     )
     def revoke(self, request: HttpRequest, row: Export) -> None:
         """Delete the file before its day is over."""
-        if services.revoke_export(export_id=row.pk, now=clock.now()):
+        if services.revoke_export(export_id=row.pk, now=clock.now(), by_id=request.user.pk):
             messages.success(request, _("The export is withdrawn."))
         else:
             messages.warning(request, _("The export is not ready any more."))

@@ -21,7 +21,7 @@ def download(request: HttpRequest, token: str) -> HttpResponseBase:
         return _with_headers(HttpResponse(), f"export-{export.created_at:%Y-%m-%d}.zip", export.size or 0)
     with tenant_scope(export.tenant_id):
         try:
-            file = services.open_download(export)
+            file = services.open_download(export, now=clock.now())
         except services.ObjectGone:
             raise Http404 from None
         except services.StorageFailed:

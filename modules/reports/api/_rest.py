@@ -101,7 +101,7 @@ def revoke_export(request: HttpRequest, export_id: UUID) -> ExportOut:
     export = _own(request, export_id)
     if export.state == Export.State.PENDING:
         raise Problem(409, _("It is still being made; withdraw it when it is ready."))
-    services.revoke_export(export_id=export.pk, now=clock.now())
+    services.revoke_export(export_id=export.pk, by_id=_user_id(request), now=clock.now())
     return _export_out(request, _own(request, export_id))
 
 

@@ -1,5 +1,6 @@
 """Questions about people's weeks and about all that is theirs."""
 
+from modules.drafts.selectors import Places, Who, places_of
 from modules.reports.selectors._exports import (
     Belongings,
     OwnDocument,
@@ -9,7 +10,6 @@ from modules.reports.selectors._exports import (
     jobs_of_abandoned_exports,
     left_exports,
 )
-from modules.reports.selectors._places import Places, Who, places_of
 from modules.reports.selectors._summaries import Reader, due_readers, due_turns, summaries_of
 
 __all__ = [

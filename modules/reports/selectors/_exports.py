@@ -9,13 +9,14 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from modules.accounts.models import Membership, User
+from modules.drafts import selectors as diary
 from modules.drafts.models import Comment, Contact, Document, Project, Property, Record, Unit
+from modules.drafts.selectors import Who
 from modules.jobs.domain import ENDED
 from modules.jobs.models import Job
 from modules.notifications import selectors as notification_selectors
 from modules.notifications.models import Notification
 from modules.reports.models import Export
-from modules.reports.selectors._places import Places, Who, places_of
 
 PAGE = 500
 Row = dict[str, Any]
@@ -34,13 +35,12 @@ class OwnDocument:
 class Belongings:
     """What a person may take along, as it was at a moment: what they own, what is shared with them, what they wrote.
 
-    Of other people there are the names under what they wrote, and nothing else. Nothing here is ever whole in memory
-    but the numbers of the places.
+    What that is `drafts` says. Of other people there are the names under what they wrote, and nothing else. Nothing
+    here is ever whole in memory.
     """
 
     def __init__(self, who: Who, *, until: datetime) -> None:
         self.who, self._until = who, until
-        self._places: Places = places_of([who])
 
     def parts(self) -> dict[str, Iterator[Row]]:
         """Return what there is by name, each to be read once."""
@@ -82,33 +82,29 @@ class Belongings:
         }
 
     def _projects(self) -> "QuerySet[Project]":
-        return Project.objects.filter(self._there(), pk__in=list(self._places.projects))
+        return diary.projects(to=self.who.user_id).filter(self._there())
 
     def _properties(self) -> "QuerySet[Property]":
-        return Property.objects.filter(self._there(), pk__in=list(self._places.properties))
+        return diary.properties(to=self.who.user_id).filter(self._there())
 
     def _units(self) -> "QuerySet[Unit]":
-        seen = Q(property_id__in=list(self._places.properties)) | Q(pk__in=list(self._places.units))
-        return Unit.objects.filter(self._there(), seen)
+        return diary.units(to=self.who.user_id).filter(self._there())
 
     def _records(self) -> "QuerySet[Record]":
-        """Return what they wrote, and what others published where they may look."""
-        seen = Q(property_id__in=list(self._places.properties)) | Q(unit_id__in=list(self._places.units))
-        readable = (seen & Q(status=Record.Status.PUBLISHED)) | Q(author_id=self.who.user_id)
-        return Record.objects.filter(self._there(), readable)
+        return diary.records(to=self.who.user_id).filter(self._there())
 
     def _documents(self) -> "QuerySet[Document]":
-        return Document.objects.filter(self._there(), record__in=self._records().values("pk"))
+        return diary.documents(to=self.who.user_id).filter(self._there())
 
     def _contacts(self) -> "QuerySet[Contact]":
-        return Contact.objects.filter(self._there(), property_id__in=list(self._places.properties))
+        return diary.contacts(to=self.who.user_id).filter(self._there())
 
     def _notifications(self) -> "QuerySet[Notification]":
         mine = {"tenant_id": self.who.tenant_id, "user_id": self.who.user_id}
         return Notification.objects.filter(created_at__lte=self._until, **mine)
 
     def _there(self) -> Q:
-        return Q(tenant_id=self.who.tenant_id, created_at__lte=self._until, deleted_at=None)
+        return Q(tenant_id=self.who.tenant_id, created_at__lte=self._until)
 
     def _record_rows(self) -> Iterator[Row]:
         records = self._records().select_related("property", "unit", "author")
@@ -119,7 +115,8 @@ class Belongings:
 
     def _comments_of(self, record_ids: list[int]) -> dict[int, list[Row]]:
         found: dict[int, list[Row]] = {}
-        comments = Comment.objects.filter(self._there(), record_id__in=record_ids).select_related("author")
+        said = Comment.objects.filter(self._there(), record_id__in=record_ids, deleted_at=None)
+        comments = said.select_related("author")
         for comment in comments.order_by("pk"):
             found.setdefault(comment.record_id, []).append(
                 {

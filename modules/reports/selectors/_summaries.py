@@ -13,11 +13,11 @@ from django.db.models.functions import RowNumber
 
 from modules.accounts.models import Membership, User
 from modules.drafts.models import Comment, Document, Invitation, Record, ShareMember, TargetType, Unit
+from modules.drafts.selectors import Places, Who, places_of
 from modules.notifications.domain import Channel, Kind
 from modules.notifications.models import Preference
 from modules.reports.domain import MAX_ITEMS, Summary, Turn, find_turn
 from modules.reports.models import WeeklySummary
-from modules.reports.selectors._places import Places, Who, places_of
 
 _IS_DRAFT = Q(status=Record.Status.DRAFT, deletion_started_at=None)
 

@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from modules.accounts import services as account_services
 from modules.drafts import selectors as draft_selectors
 from modules.jobs import services as job_services
 from modules.kernel.tenancy import all_tenants
@@ -55,6 +56,7 @@ def request_export(*, tenant_id: int, user_id: int, now: datetime, include_photo
         mine = Export.objects.filter(public_id=export.public_id).first()
         if mine:
             _send_job(mine)
+            _log(mine, "requested", at=now, by_id=user_id, includesPhotos=with_files)
             return mine
     return Export.objects.filter(tenant_id=tenant_id, user_id=user_id).latest("id")
 
@@ -93,13 +95,16 @@ def fail_abandoned(*, now: datetime) -> int:
     return fail_exports(job_ids=selectors.jobs_of_abandoned_exports(), now=now)
 
 
-def revoke_export(*, export_id: int, now: datetime) -> bool:
+def revoke_export(*, export_id: int, now: datetime, by_id: int | None) -> bool:
     """Let a ready export in scope be fetched no more, and delete its file; False when it is not ready.
 
     A storage that fails now leaves the file to the cleanup: nobody gets it any more.
     """
-    if not Export.objects.filter(pk=export_id, state=State.READY).update(state=State.REVOKED, expires_at=now):
-        return False
+    with transaction.atomic():
+        ready = Export.objects.filter(pk=export_id, state=State.READY)
+        if not ready.update(state=State.REVOKED, expires_at=now):
+            return False
+        _log(Export.objects.get(pk=export_id), "withdrawn", at=now, by_id=by_id)
     try:
         _drop_file(Export.objects.get(pk=export_id))
     except clients.StorageFailed as error:
@@ -130,10 +135,12 @@ def find_by_link(token: str, *, now: datetime) -> Export | None:
     return export if is_member else None
 
 
-def open_download(export: Export) -> Download:
+def open_download(export: Export, *, now: datetime) -> Download:
     """Return the file of an export in scope, to be sent piece by piece. Raises ObjectGone, StorageFailed."""
     pieces = clients.read_object(export.storage_key)
-    Export.objects.filter(pk=export.pk).update(downloads=F("downloads") + 1)
+    with transaction.atomic():
+        Export.objects.filter(pk=export.pk).update(downloads=F("downloads") + 1)
+        _log(export, "fetched", at=now, by_id=None)  # by who has the link: it takes no login
     return Download(f"export-{export.created_at:%Y-%m-%d}.zip", export.size or 0, pieces)
 
 
@@ -156,6 +163,18 @@ def prune_exports(*, before: datetime) -> int:
     """Forget at most 1,000 exports in scope from before that, whose file is gone; return how many."""
     old = Export.objects.filter(created_at__lt=before, storage_key="").exclude(state=State.PENDING)
     return Export.objects.filter(pk__in=old.order_by("pk").values("pk")[:PRUNED_AT_ONCE]).delete()[0]
+
+
+def _log(export: Export, what: str, *, at: datetime, by_id: int | None, **details: Any) -> None:
+    account_services.log_activity(
+        verb=f"export.{what}",
+        at=at,
+        tenant_id=export.tenant_id,
+        user_id=by_id,
+        target_type="export",
+        target_id=str(export.public_id),
+        details=details,
+    )
 
 
 def _send_job(export: Export) -> None:
@@ -218,6 +237,7 @@ def _finish(export: Export, content: Content, *, now: datetime) -> Export | None
         )
         if is_ready:
             export.refresh_from_db()
+            _log(export, "made", at=now, by_id=None, size=export.size, missing=export.missing)
             _tell_ready(export, now=now)
     if not is_ready:  # another start has taken it over, or its person has left
         clients.delete_object(export.storage_key)
@@ -235,6 +255,7 @@ def _end(export: Export, reason: str, *, now: datetime, size: int | None = None)
         waiting = Export.objects.filter(pk=export.pk, state=State.PENDING)
         if not waiting.update(state=State.FAILED, reason=reason, size=size, finished_at=now):
             return False
+        _log(export, "failed", at=now, by_id=None, reason=reason)
         limit = settings.REPORTS["EXPORT_MAX_BYTES"]
         payload = {"exportId": str(export.public_id), "reason": reason, "size": size, "limit": limit}
         _tell(export, Kind.EXPORT_FAILED, payload, now=now)

@@ -1,9 +1,11 @@
 """`manage.py notifications_cleanup`: what the schedule of this name does, here and now."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.formats import number_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from modules.jobs import services as job_services
@@ -40,15 +42,22 @@ class Command(BaseCommand):
     def _count(self, chosen: dict[str, int]) -> None:
         now = clock.now()
         for rule, name in ((CleanupReceipt.Rule.READ, "read_days"), (CleanupReceipt.Rule.UNREAD, "unread_days")):
-            old = selectors.old_notices(rule=rule, before=now - timedelta(days=chosen[name]))
-            count, oldest, newest = selectors.tally(old)
+            count, oldest, newest = selectors.tally(rule=rule, before=now - timedelta(days=chosen[name]))
             self.stdout.write(
-                _("%(rule)s: would delete %(count)d, the oldest of %(oldest)s, the newest of %(newest)s")
-                % {"rule": rule.label, "count": count, "oldest": oldest or "–", "newest": newest or "–"}
+                _("%(rule)s: would delete %(count)s, the oldest of %(oldest)s, the newest of %(newest)s")
+                % {"rule": rule.label, "count": _spelled(count), "oldest": _day(oldest), "newest": _day(newest)}
             )
 
     def _delete(self, chosen: dict[str, int]) -> None:
         counts = services.clean_up(run=uuid7(), now=clock.now(), report=lambda _count: None, **chosen)
         for rule, count in counts.items():
             label = CleanupReceipt.Rule(rule).label
-            self.stdout.write(_("%(rule)s: deleted %(count)d") % {"rule": label, "count": count})
+            self.stdout.write(_("%(rule)s: deleted %(count)s") % {"rule": label, "count": _spelled(count)})
+
+
+def _spelled(count: int) -> str:
+    return number_format(count, force_grouping=True)
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{localtime(moment):%Y-%m-%d %H:%M}" if moment else "–"

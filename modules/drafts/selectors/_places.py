@@ -1,10 +1,11 @@
-"""What people may see of the diary: what they own, and what is shared with them."""
+"""What many people may see of the diary at once: `_rights` for a batch of them, in a fixed number of questions."""
 
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from modules.accounts.models import Membership
 from modules.drafts.models import Project, Property, ShareMember, TargetType, Unit
 
 
@@ -33,7 +34,7 @@ class Places:
 
 
 def places_of(people: Collection[Who]) -> Places:
-    """Return what these people see; four questions, however many they are."""
+    """Return what these people see; six questions, however many they are."""
     places, shared = Places(), _shares(people)
     _add_projects(places, people, shared[TargetType.PROJECT])
     _add_properties(places, shared[TargetType.PROPERTY])
@@ -54,12 +55,25 @@ def _shares(people: Collection[Who]) -> dict[str, Readers]:
 
 def _add_projects(places: Places, people: Collection[Who], shared: Readers) -> None:
     there = Project.objects.filter(tenant_id__in={who.tenant_id for who in people}, deleted_at=None)
+    admins = _admins(people)
     owned = there.filter(owner_id__in={who.user_id for who in people})
-    for project in owned.union(there.filter(pk__in=list(shared)), all=True).order_by():
-        owner = Who(project.tenant_id, project.owner_id or 0)
+    of_nobody = there.filter(owner=None, tenant_id__in={who.tenant_id for who in admins})
+    for project in owned.union(of_nobody, there.filter(pk__in=list(shared)), all=True).order_by():
         allowed = {who for who in shared.get(project.pk, set()) if who.tenant_id == project.tenant_id}
-        places.projects[project.pk] |= allowed | ({owner} if owner in people else set())
+        places.projects[project.pk] |= allowed | _owners(project, people, admins)
         places.names[TargetType.PROJECT, project.pk] = project.name
+
+
+def _admins(people: Collection[Who]) -> set[Who]:
+    """Return those of the people who hold what nobody in their tenant owns."""
+    admins = Membership.objects.filter(role=Membership.Role.ADMIN, user_id__in={who.user_id for who in people})
+    return {Who(*pair) for pair in admins.values_list("tenant_id", "user_id")} & set(people)
+
+
+def _owners(project: Project, people: Collection[Who], admins: set[Who]) -> set[Who]:
+    if project.owner_id is None:
+        return {who for who in admins if who.tenant_id == project.tenant_id}
+    return {Who(project.tenant_id, project.owner_id)} & set(people)
 
 
 def _add_properties(places: Places, shared: Readers) -> None:

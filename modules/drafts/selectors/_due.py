@@ -1,4 +1,4 @@
-"""Questions about records, what is due for them, and what is shared with whom."""
+"""Questions about what is due, what waits, and who is to be told."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,11 @@ from modules.accounts.models import Membership, User
 from modules.drafts.domain import Retention
 from modules.drafts.models import (
     Comment,
-    Contact,
     Document,
     Invitation,
     Project,
     Property,
     Record,
-    ShareMember,
     SyncItem,
     TargetType,
     Unit,
@@ -50,63 +48,10 @@ def newest(rows: "QuerySet[Row]", *, before: int | None, limit: int) -> list[Row
     return list((rows.filter(pk__lt=before) if before else rows).order_by("-pk")[:limit])
 
 
-def projects() -> "QuerySet[Project]":
-    """Return the projects in scope that are not deleted."""
-    return Project.objects.filter(deleted_at=None)
-
-
-def properties() -> "QuerySet[Property]":
-    """Return the properties in scope that are not deleted, with their projects."""
-    return Property.objects.filter(deleted_at=None).select_related("project")
-
-
-def units(of: Property | None = None) -> "QuerySet[Unit]":
-    """Return the units in scope, of one property or of all, that are not deleted, with their properties."""
-    found = Unit.objects.filter(deleted_at=None).select_related("property")
-    return found if of is None else found.filter(property=of)
-
-
-def contacts(of: Property) -> "QuerySet[Contact]":
-    """Return whom to call about the property."""
-    return Contact.objects.filter(property=of, deleted_at=None).select_related("property")
-
-
-def records() -> "QuerySet[Record]":
-    """Return the records in scope that are not deleted and not on their way out, with what they are about."""
-    there = Record.objects.filter(deleted_at=None, deletion_started_at=None)
-    return there.select_related("property", "unit")
-
-
-def comments(of: Record) -> "QuerySet[Comment]":
-    """Return what was said about the record."""
-    return Comment.objects.filter(record=of, deleted_at=None).select_related("record")
-
-
-def documents() -> "QuerySet[Document]":
-    """Return the documents in scope that are not deleted, of records that are neither, with these."""
-    there = Document.objects.filter(deleted_at=None, record__deleted_at=None, record__deletion_started_at=None)
-    return there.select_related("record")
-
-
-def invitations() -> "QuerySet[Invitation]":
-    """Return the invitations in scope."""
-    return Invitation.objects.all()
-
-
-def shares() -> "QuerySet[ShareMember]":
-    """Return with whom something is shared, in scope."""
-    return ShareMember.objects.all()
-
-
 def waiting_changes(*, user_id: int | None) -> "QuerySet[SyncItem]":
     """Return the offline changes in scope that were not made, of a person or of all."""
     found = SyncItem.objects.all()
     return found if user_id is None else found.filter(user_id=user_id)
-
-
-def find_target_by_id(target_type: str, public_id: UUID) -> Project | Property | Unit | None:
-    """Return what is to be shared, in scope, or None when it is gone or another tenant's."""
-    return _targets(target_type).filter(public_id=public_id, deleted_at=None).first()
 
 
 def public_ids(targets: Iterable[tuple[str, int]]) -> dict[tuple[str, int], UUID]:
@@ -196,6 +141,12 @@ def storage_keys(record_ids: Sequence[int]) -> dict[int, list[str]]:
     for record_id, key in documents.values_list("record_id", "storage_key"):
         found.setdefault(record_id, []).append(key)
     return found
+
+
+def doomed_documents(*, after: int) -> "QuerySet[Document]":
+    """Return the deleted documents in scope whose files may still be in the storage, from number `after` on."""
+    doomed = Document.objects.filter(deleted_at__isnull=False, content_deleted_at=None, pk__gt=after)
+    return doomed.order_by("pk")
 
 
 def newest_documents(record: Record, *, limit: int) -> list[Document]:
