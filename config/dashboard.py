@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -17,4 +19,9 @@ def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     parts = [part.home(request) for part in (jobs, shoptet, customers, inventory, drafts, notifications)]
     cards = [card for part in parts for card in part["cards"]]
     charts = [chart for part in parts for chart in part["charts"]]
-    return {**context, "cards": cards, "charts": charts}
+    return {**context, "cards": cards, "charts": charts, "tour": jobs.tour(request) if settings.DEMO else []}
+
+
+def environment(_request: HttpRequest) -> list[Any] | None:
+    """Return what the header says of this installation: that it is a demonstration, or nothing."""
+    return [_("Demo"), "info"] if settings.DEMO else None

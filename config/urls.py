@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.generic import RedirectView
 
 from config.api import api
+from modules.accounts.admin.switch import choose_tenant
 from modules.accounts.api import MemberToken
 from modules.jobs import health, metrics
 from modules.notifications.api import live_events
@@ -17,6 +18,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/admin/")),
     path("i18n/", include("django.conf.urls.i18n")),  # the language switch
     path("admin/jobs/", include("modules.jobs.urls")),
+    path("admin/tenant/", admin.site.admin_view(choose_tenant), name="choose_tenant"),
     path("admin/", admin.site.urls),
     path("api/v1/", api.urls),
     path("api/events", live_events(MemberToken()), name="live-events"),

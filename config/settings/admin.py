@@ -14,13 +14,19 @@ WHOLE = "whole"  # no permission, but to see all tenants: the page does not say 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
     """Return a question to ask of a request: may its reader look at the page?"""
     if permission == WHOLE:
-        return lambda request: bool(request.user.is_active and request.user.is_superuser)
+        return lambda request: bool(request.user.is_active and request.user.is_superuser and _sees_all())
     verb_less = permission.replace(".", ".{}_", 1)
 
     def ask(request: HttpRequest) -> bool:
         return any(request.user.has_perm(verb_less.format(verb)) for verb in ("view", "change"))
 
     return ask
+
+
+def _sees_all() -> bool:
+    from modules.kernel.console import visible_tenant_ids  # settings are read before the apps are
+
+    return visible_tenant_ids() is None
 
 
 def _item(title: Any, *, icon: str, model: str, permission: str = "") -> dict[str, Any]:
@@ -34,7 +40,12 @@ def _item(title: Any, *, icon: str, model: str, permission: str = "") -> dict[st
 
 
 _NAVIGATION = [
-    {"items": [{"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")}]},
+    {
+        "items": [
+            {"title": _("Overview"), "icon": "dashboard", "link": reverse_lazy("admin:index")},
+            {"title": _("Wall"), "icon": "tv", "link": reverse_lazy("jobs_wall"), "permission": _may("jobs.job")},
+        ]
+    },
     {
         "title": _("Operations"),
         "items": [
@@ -47,6 +58,7 @@ _NAVIGATION = [
             _item(_("Jobs"), icon="list_alt", model="jobs.job"),
             _item(_("Failed jobs"), icon="error", model="jobs.failedjob", permission="jobs.job"),
             _item(_("Replays"), icon="replay", model="jobs.replay", permission="jobs.job"),
+            _item(_("Bulk actions"), icon="checklist", model="jobs.bulkoperation", permission="jobs.job"),
             _item(_("Batches"), icon="stacks", model="jobs.batch", permission="jobs.job"),
             _item(_("Schedules"), icon="event_repeat", model="jobs.jobschedule"),
             _item(_("Workers"), icon="memory", model="jobs.worker"),
@@ -126,8 +138,13 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_LANGUAGES": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
+    "ENVIRONMENT": "config.dashboard.environment",
     "STYLES": [lambda _request: static("console/console.css")],
-    "SCRIPTS": [lambda _request: static("console/live.js"), lambda _request: static("console/names.js")],
+    "SCRIPTS": [
+        lambda _request: static("console/live.js"),
+        lambda _request: static("console/names.js"),
+        lambda _request: static("console/preview.js"),
+    ],
     "SIDEBAR": {"show_search": False, "navigation": _NAVIGATION},
     "COLORS": {
         "primary": {

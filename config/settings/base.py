@@ -19,6 +19,8 @@ DEBUG = False
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
+# A demonstration, as `make run` starts it: the console says so in its header, and shows newcomers around.
+DEMO = env.flag("DEMO", default=False)
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",
@@ -58,12 +60,14 @@ WSGI_APPLICATION = "config.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [env.ROOT / "config" / "templates"],  # before the theme's own
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "modules.accounts.admin.switch.tenant_choice",
             ],
         },
     },

@@ -1,7 +1,7 @@
 """Where files are: documents, exports, snapshots. A folder of this machine, or S3 for several machines."""
 
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -20,7 +20,7 @@ def storage(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query))
     if parts.scheme == "file" and parts.path and not (parts.netloc or options):
-        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": parts.path}}
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": unquote(parts.path)}}
     if parts.scheme == "s3" and parts.hostname and "@" not in parts.netloc and set(options) <= set(_KNOWN):
         return {"BACKEND": "modules.kernel.files.S3Files", "OPTIONS": _s3(parts.netloc, parts.path, options)}
     known = ", ".join(_KNOWN)  # the value may hold a secret, so it is not told
@@ -50,4 +50,4 @@ def _s3(bucket: str, path: str, options: dict[str, str]) -> dict[str, Any]:
     }
 
 
-FILES = storage(env.text("FILES_URL", f"file://{env.data_dir() / 'files'}"))
+FILES = storage(env.text("FILES_URL", f"file://{quote(str(env.data_dir() / 'files'))}"))

@@ -17,8 +17,8 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from modules.jobs import services
-from modules.jobs.domain import Outcome, State, fingerprint
-from modules.jobs.models import Job
+from modules.jobs.domain import Outcome, State, due_times, fingerprint
+from modules.jobs.models import Job, JobSchedule, ScheduleFiring
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
 from modules.shoptet.models import Shop
@@ -29,6 +29,8 @@ TAG = "demo"
 RETRIED, CANCELLED = 0.03, 0.005  # shares of the jobs
 DEAD = 110  # dead letters, nearly all of the last two days
 PAUSED_QUEUE, WAITING = "integrations", 12
+FIRINGS = 24  # of each schedule, as many as its strip shows
+LATE = "customers.recalculate_metrics"  # the schedule that has missed its time
 
 Arguments = dict[str, Any]
 Row = dict[str, Any]
@@ -168,6 +170,7 @@ def fill() -> int:
     with transaction.atomic():
         _copy("jobs_job", [{**life.job, "tenant_id": tenant_id} for life in lives])
         _copy("jobs_attempt", runs)
+        _fire(chance, now)
         _hold_back(tenant_id, now)
     return len(lives)
 
@@ -266,6 +269,43 @@ def _id_of(chance: random.Random, at: datetime) -> UUID:
     """Return an id of that time; ids begin with it."""
     stamp = int(at.timestamp() * 1_000)
     return UUID(int=stamp << 80 | 0x7 << 76 | chance.getrandbits(12) << 64 | 0b10 << 62 | chance.getrandbits(62))
+
+
+def _fire(chance: random.Random, now: datetime) -> None:
+    """Give each schedule its last runs, and let one of them have missed its time."""
+    lives, firings, last = [], [], {}
+    for schedule in JobSchedule.objects.filter(is_declared=True):
+        times = due_times(schedule.timetable, after=now - timedelta(days=DAYS), until=now)[-FIRINGS:]
+        for due_at in times if schedule.key != LATE else times[:-1]:
+            lives.append(_scheduled(chance, schedule, due_at))
+            last[schedule.pk] = firing = _firing(schedule, due_at, job_id=lives[-1].job["id"])
+            firings.append(firing)
+        if schedule.key == LATE and times:
+            firings.append(_firing(schedule, times[-1], outcome=ScheduleFiring.Outcome.MISSED))
+    if not firings:
+        return
+    _copy("jobs_job", [life.job for life in lives])
+    _copy("jobs_attempt", [run for life in lives for run in life.runs])
+    _copy("jobs_schedulefiring", firings)
+    for schedule_id, row in last.items():
+        found = JobSchedule.objects.filter(pk=schedule_id)
+        found.update(last_job_id=row["job_id"], last_fired_at=row["fired_at"])
+
+
+def _scheduled(chance: random.Random, schedule: JobSchedule, due_at: datetime) -> Life:
+    work = Work(schedule.actor, "default", 0, 2.0, lambda _chance, _tenant, _shop: {}, WORKS[0].trouble)
+    job_id, at = _id_of(chance, due_at), due_at + timedelta(seconds=chance.uniform(0.2, 2))
+    runs = list(_runs(chance, work, job_id, at, failures=0, succeeds=True))
+    times = {"started_at": runs[-1]["started_at"], "finished_at": runs[-1]["ended_at"]}
+    facts = {**times, "state": State.SUCCEEDED, "attempt": 1, "fence": 1, "tags": [TAG, f"schedule:{schedule.key}"]}
+    return Life({**_job(work, job_id, at, schedule.effective_options, **facts), "tenant_id": None}, runs)
+
+
+def _firing(
+    schedule: JobSchedule, due_at: datetime, *, job_id: UUID | None = None, outcome: str = ScheduleFiring.Outcome.FIRED
+) -> Row:
+    times = {"due_at": due_at, "fired_at": due_at + timedelta(seconds=1)}
+    return {"schedule_id": schedule.pk, **times, "outcome": outcome, "job_id": job_id, "reason": ""}
 
 
 def _hold_back(tenant_id: int, now: datetime) -> None:

@@ -91,6 +91,11 @@ def _pool(name: str, queues: list[str], *, surroundings: Mapping[str, str]) -> P
     return _program(name, *command, surroundings=surroundings)
 
 
+def traffic(surroundings: Mapping[str, str]) -> Program:
+    """Return what keeps a demonstration alive: jobs that go on arriving, one of them failing now and then."""
+    return _program("traffic", "-m", "deploy.local.traffic", surroundings=surroundings)
+
+
 def web(port: int, *, surroundings: Mapping[str, str]) -> Program:
     """Return the console's server on `port` of the loopback address."""
     # The control socket would be one for all of a user's servers; nobody asks it anything here.

@@ -31,15 +31,19 @@ def run() -> int:
 
 def _start(supervisor: Supervisor, *, data: Path, port: int) -> str:
     """Start everything; return what a newcomer wants to know."""
-    surroundings = product.environment(data)
+    is_empty = env.flag("EMPTY", default=False)
+    surroundings = {**product.environment(data), "DEMO": "0" if is_empty else "1"}
     shop, admin = product.start_shop(supervisor, data=data, surroundings=surroundings), _Administrator(data)
-    history = [] if env.flag("EMPTY", default=False) else [("history",)]
-    commands = [admin.create, shop.connect, *history, ("shoptet_sync", "orders", "--shop", "all")]
+    connect = (*shop.connect, "--master")  # else nobody reads its products
+    history = [] if is_empty else [("history",)]
+    readings = [("shoptet_sync", what, "--shop", "all") for what in ("orders", "products", "stocks")]
+    commands = [admin.create, connect, *history, *readings]
     if not (env.ROOT / ".static").exists() or not env.flag("DEBUG", default=True):
         commands.append(("collectstatic", "--noinput", "-v", "0"))
     known = {**surroundings, **shop.surroundings, **admin.surroundings}
     product.prepare(supervisor, *commands, surroundings=known)
-    supervisor.start(*product.workers(surroundings), product.web(port, surroundings=surroundings))
+    trickle = [] if is_empty else [product.traffic(surroundings)]
+    supervisor.start(*product.workers(surroundings), product.web(port, surroundings=surroundings), *trickle)
     return _welcome(f"http://127.0.0.1:{port}/", login=admin.login, data=data, shop=shop.url)
 
 

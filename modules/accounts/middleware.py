@@ -10,7 +10,10 @@ from modules.kernel.tenancy import all_tenants, tenant_scope
 
 
 class TenantMiddleware:
-    """Superusers see every tenant; everybody else the tenants they are members of, strangers none."""
+    """Superusers see every tenant; everybody else the tenants they are members of, strangers none.
+
+    Of these only the one that the reader chose in the console's header, while they may see it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -22,6 +25,10 @@ class TenantMiddleware:
 
     @staticmethod
     def _scope(request: HttpRequest) -> AbstractContextManager[None]:
-        if request.user.is_authenticated and request.user.is_superuser:
-            return all_tenants()
-        return tenant_scope(selectors.visible_tenant_ids(request.user))
+        if not request.user.is_authenticated:
+            return tenant_scope([])
+        chosen = request.session.get(selectors.CHOSEN)
+        if request.user.is_superuser:
+            return all_tenants() if chosen is None else tenant_scope([chosen])
+        visible = selectors.visible_tenant_ids(request.user)
+        return tenant_scope([chosen] if chosen in visible else visible)

@@ -19,6 +19,7 @@ from modules.accounts.models import (
     Tenant,
     User,
 )
+from modules.kernel.tenancy import all_tenants
 
 Tally = tuple[int, datetime | None, datetime | None]
 """How many, the oldest, the newest."""
@@ -32,6 +33,21 @@ def visible_tenant_ids(user: User | AnonymousUser) -> list[int]:
         return []
     found = Membership.objects.filter(user=user, tenant__is_active=True).exclude(role=Membership.Role.GUEST)
     return list(found.order_by("tenant_id").values_list("tenant_id", flat=True))
+
+
+CHOSEN = "console_tenant"  # in a session: the one tenant that its reader wants to see
+TENANTS_OFFERED = 200
+
+
+def tenants_to_choose(user: User | AnonymousUser) -> dict[int, str]:
+    """Return the names by id, in order of name, of the tenants that `user` may see; the first TENANTS_OFFERED."""
+    if not user.is_authenticated:
+        return {}
+    with all_tenants():
+        found = Tenant.objects.order_by("name").values_list("id", "name")
+        if not user.is_superuser:
+            found = found.filter(id__in=visible_tenant_ids(user))
+        return dict(found[:TENANTS_OFFERED])
 
 
 def get_tenant(*, name: str) -> Tenant:

@@ -74,12 +74,13 @@ class CustomerOut(Camel):
 
 
 class AccountOut(Camel):
-    """A registration in a shop."""
+    """A registration in a shop, which may have deleted it."""
 
     shop: str
     guid: str
     group: str
     emails: list[str]
+    deleted_at: datetime | None
 
 
 class OrderOut(Camel):
@@ -234,7 +235,13 @@ def _predicted(row: CustomerMetrics) -> Predicted | None:
 
 
 def _account(account: CustomerAccount) -> AccountOut:
-    return AccountOut(shop=str(account.channel), guid=account.guid, group=account.group_name, emails=account.emails)
+    return AccountOut(
+        shop=str(account.channel),
+        guid=account.guid,
+        group=account.group_name,
+        emails=account.emails,
+        deleted_at=account.deleted_at,
+    )
 
 
 def _order(link: CustomerOrder) -> OrderOut:

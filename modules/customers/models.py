@@ -68,6 +68,8 @@ class CustomerAccount(models.Model):
     """Those that the shop knows of the account, normalized; what it ordered with is read from the orders."""
     group_name = models.TextField(_("group in the shop"), blank=True, db_default="")
     changed_at = models.DateTimeField(_("changed in the shop"), null=True, blank=True)
+    deleted_at = models.DateTimeField(_("deleted in the shop"), null=True, blank=True)
+    """Kept all the same while orders are told by its GUID."""
 
     objects: ClassVar[models.Manager["CustomerAccount"]] = tenant_manager()
 

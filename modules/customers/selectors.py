@@ -382,7 +382,22 @@ def totals() -> Totals:
     )
 
 
-def account_versions(*, channel_id: int, guids: Collection[str]) -> dict[str, datetime | None]:
-    """Return when the shop changed each stored account of `guids`, None for one only known from orders."""
+@dataclass(frozen=True, slots=True)
+class AccountVersion:
+    """When the shop changed an account, None for one only known from orders; and whether the shop has it still."""
+
+    changed_at: datetime | None
+    is_deleted: bool
+
+
+def account_versions(*, channel_id: int, guids: Collection[str]) -> dict[str, AccountVersion]:
+    """Return which versions of the accounts of `guids` are stored."""
     accounts = CustomerAccount.objects.filter(channel_id=channel_id, guid__in=guids)
-    return dict(accounts.values_list("guid", "changed_at"))
+    rows = accounts.values_list("guid", "changed_at", "deleted_at")
+    return {guid: AccountVersion(changed_at, deleted_at is not None) for guid, changed_at, deleted_at in rows}
+
+
+def living_accounts(*, channel_id: int) -> Iterator[str]:
+    """Yield the GUIDs of a channel's accounts that the shop is not known to have deleted."""
+    accounts = CustomerAccount.objects.filter(channel_id=channel_id, deleted_at=None)
+    return accounts.order_by("id").values_list("guid", flat=True).iterator(chunk_size=FETCHED)

@@ -134,7 +134,7 @@ RETURNING code
 """
 
 _DROP_LEVELS = """
-DELETE FROM inventory_stocklevel level WHERE channel_id = %s AND NOT EXISTS (
+DELETE FROM inventory_stocklevel level WHERE channel_id = %s AND stock = ANY(%s) AND NOT EXISTS (
     SELECT FROM unnest(%s::text[], %s::text[]) AS kept (code, stock)
     WHERE kept.code = level.code AND kept.stock = level.stock
 ) RETURNING code
@@ -163,8 +163,9 @@ def recalculate_variant_metrics(*, tenant_id: int, channel_id: int, codes: Colle
 def import_levels(*, channel_id: int, levels: Sequence[LevelFacts], now: datetime, is_complete: bool = False) -> int:
     """Store what a source says of its stock, and send the variants that changed; return how many those are.
 
-    `is_complete`: what is not among `levels` is no longer there. One transaction; safe to repeat. Of two rows for
-    one variant and stock the later counts. Raises SalesChannel.DoesNotExist, also for another tenant's channel.
+    `is_complete`: what is not among `levels` is no longer there, in the stocks that they name. One transaction; safe
+    to repeat. Of two rows for one variant and stock the later counts. Raises SalesChannel.DoesNotExist, also for
+    another tenant's channel.
     """
     tenant_id = order_selectors.get_channel(channel_id).tenant_id
     newest = {(level.code, level.stock): level for level in levels}
@@ -174,12 +175,7 @@ def import_levels(*, channel_id: int, levels: Sequence[LevelFacts], now: datetim
         cursor.execute(_STORE_LEVELS, values)
         changed = {code for (code,) in cursor.fetchall()}
         if is_complete:
-            cursor.execute(
-                "DELETE FROM inventory_stocklevel WHERE channel_id = %s AND (code, stock) NOT IN"
-                " (SELECT code, stock FROM json_to_recordset(%s::json) AS told (code text, stock text)) RETURNING code",
-                [channel_id, rows],
-            )
-            changed |= {code for (code,) in cursor.fetchall()}
+            changed |= _drop(cursor, channel_id, {stock for _, stock in newest}, kept=newest)[1]
         request_variants(tenant_id=tenant_id, channel_id=channel_id, codes=sorted(changed))
     return len(changed)
 
@@ -199,17 +195,27 @@ def set_amounts(*, channel_id: int, stock: str, amounts: Mapping[str, Decimal], 
     return len(changed)
 
 
-def drop_levels(*, channel_id: int, kept: Collection[tuple[str, str]]) -> int:
-    """Drop every level of a channel but those `kept`, as (code, stock), and send their variants; return how many.
+def drop_levels(*, channel_id: int, stocks: Collection[str], kept: Collection[tuple[str, str]]) -> int:
+    """Drop every level in these stocks but those `kept`, as (code, stock), and send their variants; return how many.
 
-    One transaction; safe to repeat. Raises SalesChannel.DoesNotExist, also for another tenant's channel.
+    What other sources told of other stocks of the channel stays. One transaction; safe to repeat. Raises
+    SalesChannel.DoesNotExist, also for another tenant's channel.
     """
     tenant_id = order_selectors.get_channel(channel_id).tenant_id
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_DROP_LEVELS, [channel_id, [code for code, _ in kept], [stock for _, stock in kept]])
-        dropped = [code for (code,) in cursor.fetchall()]
-        request_variants(tenant_id=tenant_id, channel_id=channel_id, codes=sorted(set(dropped)))
-    return len(dropped)
+        count, codes = _drop(cursor, channel_id, stocks, kept=kept)
+        request_variants(tenant_id=tenant_id, channel_id=channel_id, codes=sorted(codes))
+    return count
+
+
+def _drop(
+    cursor: Any, channel_id: int, stocks: Collection[str], *, kept: Collection[tuple[str, str]]
+) -> tuple[int, set[str]]:
+    """Return how many levels went, and of which variants."""
+    codes, places = [code for code, _ in kept], [stock for _, stock in kept]
+    cursor.execute(_DROP_LEVELS, [channel_id, list(stocks), codes, places])
+    dropped = [code for (code,) in cursor.fetchall()]
+    return len(dropped), set(dropped)
 
 
 def request_orders_variants(*, tenant_id: int, channel_id: int, order_ids: Collection[int]) -> list[UUID]:

@@ -36,8 +36,16 @@ def prune_jobs(*, hours: int = 168, dead_hours: int = 168) -> None:
     replays = services.prune_replays(ended_before=now - timedelta(hours=dead_hours), limit=PRUNE_CHUNK)
     firings = services.prune_firings(due_before=now - timedelta(hours=hours), now=now, limit=PRUNE_CHUNK)
     answers = services.prune_answers(now=now, limit=PRUNE_CHUNK)
-    if PRUNE_CHUNK in {gone, dead, batches, replays, firings, answers}:
+    bulk = services.prune_bulk(ended_before=now - timedelta(hours=dead_hours), limit=PRUNE_CHUNK)
+    if PRUNE_CHUNK in {gone, dead, batches, replays, firings, answers, bulk}:
         prune_jobs.send(hours=hours, dead_hours=dead_hours)
+
+
+@actor(queue_name="high", max_retries=8, backoff=ExponentialBackoff(5, 600), time_limit=5 * clock.MINUTE)
+def run_bulk(*, operation_id: int) -> None:
+    """Do the next chunks of what an operator asked for, and send itself for the rest."""
+    if services.continue_bulk(operation_id):
+        run_bulk.send(operation_id=operation_id)
 
 
 @actor(queue_name="high", max_retries=8, backoff=ExponentialBackoff(5, 600), time_limit=clock.MINUTE)

@@ -17,6 +17,13 @@ BACKOFF = ExponentialBackoff(base_seconds=15, cap_seconds=900)
 DETAILS_PER_JOB = 1_000  # under two minutes at the API's 10 a second; then the rest goes to the back of the queue
 
 
+@actor(queue_name="default", max_retries=8, backoff=BACKOFF, time_limit=5 * clock.MINUTE)
+def open_shop(*, shop_id: int) -> None:
+    """Begin with a shop that installed an add-on: who it is, its webhooks, its orders."""
+    with _as_job_ending():
+        services.open_shop(shop_id=shop_id)
+
+
 @actor(queue_name="default", max_retries=3, time_limit=clock.MINUTE)
 def fetch_new_all_orders(*, fallback_lookback_hours: int | None = None) -> None:
     """Send one job per active shop, so that a shop in trouble holds up no other."""
@@ -294,6 +301,13 @@ def catch_up_deletions(*, shop_id: int, since: str) -> None:
     """Find what a shop deleted since (ISO time) a snapshot was made."""
     with _as_job_ending():
         services.catch_up_deletions(shop_id=shop_id, since=datetime.fromisoformat(since))
+
+
+@actor(queue_name="default", max_retries=5, backoff=BACKOFF, time_limit=30 * clock.MINUTE)
+def catch_up_customer_deletions(*, shop_id: int, since: str) -> None:
+    """Find whom a shop deleted since (ISO time) a snapshot was made."""
+    with _as_job_ending():
+        services.catch_up_customer_deletions(shop_id=shop_id, since=datetime.fromisoformat(since))
 
 
 @actor(queue_name="import", max_retries=5, backoff=BACKOFF, time_limit=30 * clock.MINUTE)

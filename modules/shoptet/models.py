@@ -13,6 +13,32 @@ from modules.kernel.tenancy import tenant_manager
 from modules.orders.models import SalesChannel
 
 
+class Addon(models.Model):
+    """An add-on at Shoptet that a tenant offers: a shop that installs it becomes one of the tenant's shops."""
+
+    tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", db_index=False, verbose_name=_("tenant"))
+    name = models.CharField(_("name"), max_length=200)
+    client_id = models.CharField(_("client id"), max_length=200)
+    client_secret_encrypted = models.TextField(_("client secret, encrypted"), blank=True)
+    oauth_server = models.URLField(_("OAuth server"))
+    base_url = models.URLField(_("API address"), default="https://api.myshoptet.com")
+    public_id = models.UUIDField(_("public id"), default=uuid.uuid4, unique=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(_("added"), auto_now_add=True)
+
+    objects: ClassVar[models.Manager["Addon"]] = tenant_manager()
+
+    class Meta:
+        verbose_name = _("add-on")
+        verbose_name_plural = _("add-ons")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["tenant", "name"], name="shoptet_addon_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is made at run time
     """An e-shop on Shoptet, with its private token, or with an add-on's permanent one (`oauth_url`)."""
 
@@ -32,6 +58,9 @@ class Shop(models.Model):  # type: ignore[django-manager-missing] # its class is
     base_url = models.URLField(_("API address"), default="https://api.myshoptet.com")
     token_encrypted = models.TextField(_("API token, encrypted"), blank=True)
     oauth_url = models.URLField(_("address of add-on tokens"), blank=True, default="", db_default="")
+    addon = models.ForeignKey(Addon, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("add-on"))
+    addon_ended_at = models.DateTimeField(_("add-on ended"), null=True, blank=True)
+    """When the add-on was suspended or taken away, which switched the shop off; NULL while it is there."""
     eshop_id = models.BigIntegerField(_("number at Shoptet"), null=True, blank=True)
     timezone = models.CharField(_("time zone"), max_length=64, blank=True)
     described_at = models.DateTimeField(_("settings read"), null=True, blank=True)
@@ -242,7 +271,10 @@ class ParkedRecord(models.Model):
 
 
 class WebhookEvent(models.Model):
-    """An event that a shop told of, as received; told again, it is the same row."""
+    """An event that a shop told of, as received; told again, it is the same row.
+
+    One that was given up is handled, too, and `reason` says what the shop refused of it.
+    """
 
     tenant = models.ForeignKey(Tenant, models.CASCADE, related_name="+", verbose_name=_("tenant"))
     shop = models.ForeignKey(Shop, models.CASCADE, related_name="webhooks", db_index=False, verbose_name=_("shop"))
@@ -254,6 +286,9 @@ class WebhookEvent(models.Model):
     deliveries = models.PositiveIntegerField(_("deliveries"), default=1)
     received_at = models.DateTimeField(_("received"))
     handled_at = models.DateTimeField(_("handled"), null=True, blank=True)
+    failures = models.PositiveSmallIntegerField(_("failed attempts"), default=0, db_default=0)
+    next_try_at = models.DateTimeField(_("next attempt"), null=True, blank=True)
+    reason = models.TextField(_("what the shop refused"), blank=True, default="", db_default="")
 
     objects: ClassVar[models.Manager["WebhookEvent"]] = tenant_manager()
 
@@ -266,6 +301,7 @@ class WebhookEvent(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["shop", "id"], condition=Q(handled_at=None), name="shoptet_webhook_waiting"),
+            models.Index(fields=["shop", "id"], condition=~Q(reason=""), name="shoptet_webhook_refused"),
         ]
 
     def __str__(self) -> str:

@@ -2,11 +2,11 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from modules.jobs.models import Job
 from modules.shoptet.domain import NAMELESS
-from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, WebhookEvent
+from modules.shoptet.models import Addon, ParkedRecord, Shop, SnapshotExecution, WebhookEvent
 
 Status = SnapshotExecution.Status
 
@@ -51,11 +51,30 @@ def retryable_codes(*, shop_id: int, kind: str, left_out: Collection[str]) -> Qu
     return named.exclude(code__in=left_out).values_list("code", flat=True)
 
 
+def codes_set_aside_since(*, shop_id: int, kind: str, since: datetime) -> set[str]:
+    """Return the codes of records that were tried since then and could not be read."""
+    records = open_parked_records(shop_id=shop_id, kind=kind).filter(attempted_at__gte=since)
+    return set(records.exclude(code="").values_list("code", flat=True))
+
+
 def has_whole_history(*, shop_id: int, what: str = "orders") -> bool:
     """Return whether all of a shop's orders (or products) were read once, not only those since some time."""
     kinds = [f"{what}-incremental", f"{what}-snapshot"]
     whole = SnapshotExecution.objects.filter(shop_id=shop_id, kind__in=kinds, window_from=None)
     return whole.filter(status=Status.COMPLETED).exists()
+
+
+def find_addon(public_id: UUID) -> Addon | None:
+    """Return the add-on that the vendor knows by this id, or None; also for one that is switched off."""
+    addon: Addon | None = Addon.objects.filter(public_id=public_id, is_active=True, tenant__is_active=True).first()
+    return addon
+
+
+def find_shop_of_addon(*, public_id: UUID, eshop_id: int) -> Shop | None:
+    """Return the shop of this number that installed the add-on, or None."""
+    shops = Shop.objects.select_related("channel").filter(addon__public_id=public_id, eshop_id=eshop_id)
+    shop: Shop | None = shops.filter(addon__is_active=True).first()
+    return shop
 
 
 def find_shop(public_id: UUID) -> Shop | None:
@@ -113,10 +132,10 @@ def snapshots_of_jobs(*, shop_id: int, remote_job_ids: Collection[str]) -> Query
     return entries.order_by("id")
 
 
-def waiting_webhooks(*, shop_id: int) -> QuerySet[WebhookEvent]:
-    """Return the events of a shop that nobody handled yet, oldest first."""
+def waiting_webhooks(*, shop_id: int, now: datetime) -> QuerySet[WebhookEvent]:
+    """Return the events of a shop that nobody handled yet, oldest first; not those that are tried again later."""
     events: QuerySet[WebhookEvent] = WebhookEvent.objects.filter(shop_id=shop_id, handled_at=None)
-    return events.order_by("id")
+    return events.filter(Q(next_try_at=None) | Q(next_try_at__lte=now)).order_by("id")
 
 
 def last_readings(*, shop_ids: Collection[int], since: datetime, is_complete: bool) -> list[SnapshotExecution]:

@@ -14,7 +14,17 @@ from modules.customers.models import Customer, CustomerMetrics, CustomerOrder
 from modules.drafts.models import Invitation, Project, Property, Record, ShareMember, SyncItem, Unit
 from modules.inventory.models import VariantMetrics
 from modules.jobs.domain import ENDED, State
-from modules.jobs.models import Attempt, Batch, Job, JobSchedule, Replay, ReplayedJob, ScheduleFiring, Worker
+from modules.jobs.models import (
+    Attempt,
+    Batch,
+    BulkOperation,
+    Job,
+    JobSchedule,
+    Replay,
+    ReplayedJob,
+    ScheduleFiring,
+    Worker,
+)
 from modules.kernel import clock
 from modules.kernel.ids import uuid7
 from modules.kernel.tenancy import all_tenants
@@ -80,6 +90,12 @@ def make_replay(*jobs: Job, **fields: Any) -> Replay:
     replay = Replay.objects.create(**(boring | fields))
     ReplayedJob.objects.bulk_create(ReplayedJob(replay=replay, job_id=job.pk, released_fence=1) for job in jobs)
     return replay
+
+
+def make_bulk(**fields: Any) -> BulkOperation:
+    """Return a bulk action that runs and has nothing to do."""
+    boring = {"verb": "cancel", "search": "queue:low", "upto": uuid7(), "reason": "a test", "started_by": "jana"}
+    return BulkOperation.objects.create(**(boring | {"started_at": clock.now(), "total": 7} | fields))
 
 
 def make_attempt(job: Job, **fields: Any) -> Attempt:

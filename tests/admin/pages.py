@@ -13,7 +13,7 @@ DIARY = [
 ]
 LISTS = [
     *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
-    "jobs_replay",
+    *("jobs_replay", "jobs_bulkoperation"),
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "shoptet_webhookevent"),
     *("orders_order", "customers_customer"),
     *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
@@ -24,7 +24,7 @@ LISTS = [
 ]
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
-    *("jobs_job", "jobs_failedjob", "jobs_batch", "jobs_replay"),
+    *("jobs_job", "jobs_failedjob", "jobs_batch", "jobs_replay", "jobs_bulkoperation"),
     *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "shoptet_webhookevent"),
     *(
         "orders_order",
@@ -91,7 +91,7 @@ def make_row(name, tenant, mark):
     """Return a row of `tenant` whose text on its page is `mark`."""
     if name in {"jobs_job", "jobs_failedjob"}:
         return factories.make_job("failed", tenant_id=tenant.pk, error_message=mark)
-    if name in {"jobs_batch", "jobs_replay"}:
+    if name in {"jobs_batch", "jobs_replay", "jobs_bulkoperation"}:
         return _make_group(name, tenant, mark)
     if name == "accounts_tenant":
         type(tenant).objects.filter(pk=tenant.pk).update(name=mark)
@@ -115,6 +115,8 @@ def make_row(name, tenant, mark):
 def _make_group(name, tenant, mark):
     if name == "jobs_batch":
         return factories.make_batch(tenant_id=tenant.pk, name=mark)
+    if name == "jobs_bulkoperation":
+        return factories.make_bulk(tenant_ids=[tenant.pk], reason=mark)
     return factories.make_replay(tenant_ids=[tenant.pk], what=mark)
 
 

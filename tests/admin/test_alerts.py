@@ -1,5 +1,7 @@
 """Incidents and the rules behind them, changed by readers of all tenants."""
 
+from datetime import timedelta
+
 import pytest
 
 from modules.jobs import services
@@ -112,3 +114,42 @@ def test_staff_of_one_tenant_neither_see_nor_change(login, alice, rules):
     assert change(client, rules["queue_length"], limit="1").status_code == 403
     assert client.post(press("jobs_alertrule", rules["queue_length"], "forget_webhook")).status_code == 403
     assert "Alerts" not in words(client.get("/admin/"))
+
+
+def preview(client, rule, **typed):
+    return words(client.get(f"/admin/jobs/alertrule/{rule.pk}/preview/", typed))
+
+
+def test_limits_that_nobody_has_saved_are_tried_on_the_last_days(root, rules):
+    now = clock.now()
+    for minutes in (30, 200):
+        waits = {"run_at": now - timedelta(minutes=minutes + 20), "started_at": now - timedelta(minutes=minutes)}
+        make_job(queue=f"queue{minutes}", **waits)
+
+    assert "With these limits it would have told 2 times." in preview(root, rules["queue_wait"], limit="600")
+    assert "it would have told 1 time." in preview(root, rules["queue_wait"], limit="600", only="queue200, other")
+    assert "it would have told of nothing." in preview(root, rules["queue_wait"], limit="7200")
+    assert "With these limits it would have told 2 times." in preview(root, rules["queue_wait"])
+    rules["queue_wait"].refresh_from_db()
+    assert rules["queue_wait"].params is None
+
+
+@pytest.mark.parametrize("limit", ["-1", "many", "9" * 10])
+def test_a_limit_that_is_none_is_told(root, rules, limit):
+    assert "The limit is a whole number." in preview(root, rules["queue_wait"], limit=limit)
+
+
+def test_a_rule_without_a_past_says_so(root, db):
+    rule = AlertRule.objects.create(key="jobs.queue_monitor", kind="queue_monitor")
+
+    assert "This rule is told of by a command" in preview(root, rule)
+
+
+def test_every_rule_looks_back_at_an_empty_ledger(root, rules):
+    says = {name: preview(root, rule) for name, rule in rules.items() if name != "queue_monitor"}
+
+    assert [name for name, text in says.items() if "it would have told of nothing." not in text] == []
+
+
+def test_a_reader_of_one_tenant_does_not_look_back(viewer, rules):
+    assert viewer.get(f"/admin/jobs/alertrule/{rules['queue_wait'].pk}/preview/").status_code in {403, 404}

@@ -1,12 +1,17 @@
 """Failed jobs: one, the selected, all that match."""
 
+from datetime import timedelta
+
 import pytest
 
-from modules.jobs.models import Job
+from modules.jobs import services
+from modules.jobs.models import BulkOperation, Job
+from modules.kernel import clock
 from tests.admin.factories import make_job
 from tests.admin.pages import detail, listing, press, told, words
 
 MATCHING = "/admin/jobs/failedjob/matching"
+WHY = {"reason": "the shop is back"}
 
 
 def states(*jobs):
@@ -95,26 +100,27 @@ def test_all_that_match_the_filter_and_only_those(operator, alice, verb, state, 
         make_job("succeeded", tenant_id=alice.pk, actor="tests.fail", queue="low"),
     ]
 
-    response = operator.post(f"{MATCHING}/{verb}/?actor=tests.fail&queue=low", follow=True)
+    response = operator.post(f"{MATCHING}/{verb}/?actor=tests.fail&queue=low", WHY, follow=True)
 
     assert told(response) == [message]
     assert states(*matching, *others) == [state] * 3 + ["failed", "failed", "succeeded"]
 
 
 def test_all_that_match_reaches_beyond_one_page_and_one_chunk(root, monkeypatch):
-    monkeypatch.setattr("modules.jobs.services._control.CHUNK", 20)
+    monkeypatch.setattr("modules.jobs.services._bulk.CHUNK", 20)
     for _ in range(65):
         make_job("failed")
 
-    root.post(f"{MATCHING}/replay/")
+    root.post(f"{MATCHING}/replay/", WHY)
+    services.continue_bulk(BulkOperation.objects.get().pk)
 
-    assert Job.objects.filter(state="queued").count() == 65
+    assert Job.objects.filter(state="queued", actor="tests.note").count() == 65
 
 
 def test_all_that_match_a_search_for_a_tag(root):
     wanted, other = make_job("failed", tags=["shop:4"]), make_job("failed", tags=["shop:5"])
 
-    root.post(f"{MATCHING}/replay/?q=shop:4")
+    root.post(f"{MATCHING}/replay/?q=shop:4", WHY)
 
     assert states(wanted, other) == ["queued", "failed"]
 
@@ -122,7 +128,7 @@ def test_all_that_match_a_search_for_a_tag(root):
 def test_one_cause_is_replayed_as_a_group(root):
     wanted, other = make_job("failed", fingerprint="a" * 16), make_job("failed", fingerprint="b" * 16)
 
-    root.post(f"{MATCHING}/replay/?fingerprint={'a' * 16}")
+    root.post(f"{MATCHING}/replay/?fingerprint={'a' * 16}", WHY)
 
     assert states(wanted, other) == ["queued", "failed"]
 
@@ -134,7 +140,7 @@ def test_a_get_asks_with_the_number_and_changes_nothing(root, verb):
     response = root.get(f"{MATCHING}/{verb}/")
 
     assert f"{verb.capitalize()} 7 jobs?" in words(response)
-    assert "and 2 more" in words(response)
+    assert "tests.note 7" in words(response)
     assert set(states(*jobs)) == {"failed"}
 
 
@@ -172,3 +178,14 @@ def test_matching_needs_its_token(root):
 
     assert root.post(f"{MATCHING}/replay/").status_code == 403
     assert states(job) == ["failed"]
+
+
+def test_causes_are_counted_among_the_newest_alone(root, monkeypatch):
+    monkeypatch.setattr("modules.jobs.admin._failed.LOOKED_AT", 2)
+    now = clock.now()
+    for minutes, cause in [(1, "a"), (2, "b"), (3, "b"), (4, "b")]:
+        make_job("failed", fingerprint=cause * 16, finished_at=now - timedelta(minutes=minutes))
+
+    causes = root.get(listing("jobs_failedjob")).context["cl"].summary["causes"]
+
+    assert [(cause["fingerprint"][0], cause["count"]) for cause in causes] == [("a", 1), ("b", 1)]

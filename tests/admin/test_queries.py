@@ -8,6 +8,7 @@ from modules.kernel import clock
 from tests.admin.factories import (
     make_activity,
     make_batch,
+    make_bulk,
     make_customer,
     make_execution,
     make_firing,
@@ -41,7 +42,8 @@ def make_nth(name, number):
         job = make_job()
         schedule = make_schedule(f"tests.n{number}", last_job_id=job.pk, last_fired_at=job.created_at)
         return make_firing(schedule, job_id=job.pk)
-    if name in {"jobs_batch", "jobs_replay"}:
+    if name in {"jobs_batch", "jobs_replay", "jobs_bulkoperation"}:
+        make_bulk(tenant_ids=[tenant.pk], reason=f"reason {number}")
         batch = make_batch(tenant_id=tenant.pk, name=f"batch {number}")
         members = [make_job("failed", batch_id=batch.pk) for _ in range(number + 1)]
         return make_replay(*members, tenant_ids=[tenant.pk])

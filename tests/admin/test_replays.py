@@ -130,7 +130,7 @@ def test_it_is_paused_resumed_and_cancelled_by_buttons(operator, alice):
         ("stopped", "No more jobs are released until you resume it."),
         ("running", "It goes on, carefully again: a few first. Those that failed stay failed."),
         ("cancelled", "The replay is cancelled. Released jobs go on, the others stay among the failed ones."),
-        ("cancelled", "This replay has not stopped."),
+        ("cancelled", "Resume is not offered any more: this has changed since the page was shown. Nothing was done."),
     ]
     assert queued() == 5
 

@@ -1,9 +1,12 @@
 """Schedules: what the code says, what an operator changes, what comes next."""
 
+from datetime import timedelta
+
 import pytest
 import time_machine
 
 from modules.jobs.models import Job, JobSchedule, ScheduleFiring
+from modules.kernel import clock
 from tests.admin.factories import make_firing, make_job, make_schedule
 from tests.admin.pages import detail, listing, press, told, words
 
@@ -283,3 +286,29 @@ def test_the_runs_of_one_schedule_are_newest_first(root):
 
     assert [row.pk for row in response.context["cl"].result_list] == [second.pk, first.pk]
     assert "Job 1 has not ended." in words(response)
+
+
+def test_the_last_runs_are_a_strip_with_words_of_the_jobs_that_the_reader_may_see(root, viewer, alice, bob):
+    schedule, now = make_schedule("tests.nightly"), clock.now()
+    times = {"started_at": now - timedelta(seconds=90), "finished_at": now}
+    theirs = make_job("failed", tenant_id=bob.pk, **times)
+    seen = make_job("succeeded", tenant_id=alice.pk, **times)
+    make_firing(schedule, due_at=now - timedelta(days=2), job_id=theirs.pk)
+    make_firing(schedule, due_at=now - timedelta(days=1), job_id=seen.pk)
+    make_firing(schedule, due_at=now, outcome="missed")
+
+    for address in (listing("jobs_jobschedule"), detail("jobs_jobschedule", schedule)):
+        body, limited = root.get(address).content.decode(), viewer.get(address).content.decode()
+        assert 'aria-label="3 runs, gone wrong or missed: 2"' in body
+        assert [word in body for word in (": Failed, 1 min 30 s", ": Succeeded, 1 min 30 s", ": Missed")] == [True] * 3
+        assert ": Failed" not in limited
+        assert 'aria-label="3 runs, gone wrong or missed: 1"' in limited
+
+
+def test_only_the_newest_runs_are_drawn(root, monkeypatch):
+    monkeypatch.setattr("modules.jobs.admin._strips.RUNS", 2)
+    schedule = make_schedule("tests.nightly")
+    for days in range(4):
+        make_firing(schedule, due_at=clock.now() - timedelta(days=days), outcome="missed" if days > 1 else "holiday")
+
+    assert 'aria-label="2 runs, gone wrong or missed: 0"' in root.get(listing("jobs_jobschedule")).content.decode()

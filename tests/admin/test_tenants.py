@@ -75,7 +75,7 @@ def test_a_bulk_action_leaves_foreign_jobs_alone(operator, alice, bob):
 def test_all_matching_means_all_of_the_readers_tenants(operator, alice, bob):
     ours, secret = make_job("failed", tenant_id=alice.pk), make_job("failed", tenant_id=bob.pk)
 
-    operator.post("/admin/jobs/failedjob/matching/replay/")
+    operator.post("/admin/jobs/failedjob/matching/replay/", {"reason": "the shop is back"})
 
     assert (Job.objects.get(pk=ours.pk).state, Job.objects.get(pk=secret.pk).state) == ("queued", "failed")
 

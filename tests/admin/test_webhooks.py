@@ -15,16 +15,27 @@ from tests.admin.pages import detail, listing, press, told, words
 def test_events_are_filtered_by_state(root, alice):
     shop = make_shop(alice)
     make_webhook(shop, "A-waits")
-    make_webhook(shop, "A-done", handled_at=clock.now())
+    make_webhook(shop, "A-done", digest="done", handled_at=clock.now())
+    make_webhook(shop, "A-refused", digest="refused", handled_at=clock.now(), reason="A-refused: no")
 
     shown = {
-        state: words(root.get(listing("shoptet_webhookevent", f"?state={state}"))) for state in ("waiting", "handled")
+        state: words(root.get(listing("shoptet_webhookevent", f"?state={state}")))
+        for state in ("waiting", "handled", "refused")
     }
 
-    assert {state: ("A-waits" in text, "A-done" in text) for state, text in shown.items()} == {
-        "waiting": (True, False),
-        "handled": (False, True),
-    }
+    assert {
+        state: [name for name in ("A-waits", "A-done", "A-refused") if name in text] for state, text in shown.items()
+    } == {"waiting": ["A-waits"], "handled": ["A-done"], "refused": ["A-refused"]}
+
+
+def test_why_an_event_was_given_up_is_shown(root, alice):
+    event = make_webhook(
+        make_shop(alice), handled_at=clock.now(), failures=1, reason="A9: The shop refused the request"
+    )
+
+    text = words(root.get(detail("shoptet_webhookevent", event)))
+
+    assert [shown for shown in ("Refused by the shop", "A9: The shop refused") if shown not in text] == []
 
 
 def test_what_a_shop_put_into_an_event_is_not_shown(root, alice):

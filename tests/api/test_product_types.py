@@ -25,7 +25,7 @@ TYPES = {
 
 @pytest.fixture
 def shop(alice, monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
     with SimulatedShop(now=clock.now()) as simulated, all_tenants():
         yield services.add_shop(
             tenant_id=alice.tenant.pk, name="Alice's", base_url=simulated.url, token=simulated.token

@@ -1,10 +1,15 @@
 """What an operator does all day, from the press of a button to a real worker's answer."""
 
+from datetime import timedelta
+
 import pytest
 from playwright.sync_api import expect
 
+from modules.jobs import services
 from modules.jobs.domain import State
-from modules.jobs.models import Job, JobSchedule, Pause, Replay
+from modules.jobs.models import AlertRule, BulkOperation, Job, JobSchedule, Pause, Replay
+from modules.kernel import clock
+from modules.kernel.ids import uuid7
 from tests.admin.factories import make_job, make_schedule
 from tests.browser.conftest import READERS
 from tests.support import actors
@@ -77,6 +82,54 @@ def test_a_group_of_failures_is_replayed_5_then_all_to_its_end(view, start_worke
     assert set(Job.objects.values_list("state", flat=True)) == {State.SUCCEEDED}
 
 
+def test_ten_thousand_failures_are_replayed_and_watched_to_the_end(view, start_worker):
+    example = make_job(State.FAILED)
+    copies = [Job(**{**_columns(example), "id": uuid7()}) for _ in range(9_999)]
+    Job.objects.bulk_create(copies, batch_size=2_000)
+    view.visit("/admin/jobs/job/?q=state:failed")
+
+    view.press("Replay all matching", exact=False)
+    view.page.fill("[name=reason]", "the shop is back")
+    view.page.fill("[name=number]", "10000")
+    view.page.locator("#main form.bk-buttons button[type=submit]").click()
+    assert "/admin/jobs/bulkoperation/" in view.page.url
+    view.page.evaluate("window.isTheSame = true")
+    start_worker(queues="high")
+    view.wait_for("Done", inside="[data-live] .bk-badge", seconds=90)
+
+    operation = BulkOperation.objects.get()
+    assert (operation.total, operation.done, operation.passed_over, operation.reason) == (
+        *(10_000, 10_000, 0, "the shop is back"),
+    )
+    assert view.page.evaluate("window.isTheSame") is True
+    assert not Job.objects.filter(state=State.FAILED).exists()
+
+
+def test_a_search_is_mended_by_its_own_words(view):
+    make_job(State.FAILED, actor="tests.wanted")
+    view.visit("/admin/jobs/job/")
+    for text in ("state:borken", "state:failed"):
+        view.page.fill("#searchbar", text)
+        view.page.locator("#searchbar").press("Enter")
+        view.page.wait_for_url(f"**q={text.replace(':', '%3A')}**")
+        if text == "state:borken":
+            expect(view.page.locator("[role=alert]")).to_contain_text("quarantined")
+
+    expect(view.page.locator("#result_list")).to_contain_text("tests.wanted")
+
+
+def test_a_rule_looks_back_as_its_limit_is_typed(view):
+    services.sync_alert_rules()
+    now = clock.now()
+    make_job(run_at=now - timedelta(hours=3), started_at=now - timedelta(hours=2))
+    view.visit(f"/admin/jobs/alertrule/{AlertRule.objects.get(key='jobs.queue_wait').pk}/change/")
+    expect(view.page.locator("[data-preview] .bk-table")).to_contain_text("default", timeout=15_000)
+
+    view.page.fill("[name=limit]", "7200")
+
+    view.wait_for("With these limits it would have told of nothing.", inside="[data-preview]")
+
+
 def test_a_schedule_is_edited_and_run_now(view, start_worker):
     schedule = make_schedule("tests.nightly")
     view.visit(f"/admin/jobs/jobschedule/{schedule.pk}/change/")
@@ -111,6 +164,10 @@ def test_a_queue_is_paused_with_a_reason_holds_its_jobs_and_goes_on(view, start_
     view.press("Resume", inside=row, exact=False)
     view.visit(_page_of(job_id))
     view.wait_for("Succeeded", inside=STATE)
+
+
+def _columns(job):
+    return {field.attname: getattr(job, field.attname) for field in Job._meta.fields}
 
 
 def _page_of(job_id):

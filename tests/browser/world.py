@@ -139,6 +139,7 @@ def _groups(tenant) -> None:
     factories.make_replay(
         failed, tenant_ids=[tenant.pk], what="cause: ReadTimeout", started_by="jana", reason="it is up"
     )
+    factories.make_bulk(tenant_ids=[tenant.pk], done=4, passed_over=1)
     nightly = factories.make_schedule("shoptet.orders", description="Read new orders of every shop")
     factories.make_schedule("customers.metrics", problem="There is no actor customers.forgotten.")
     factories.make_firing(nightly)

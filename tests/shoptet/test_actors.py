@@ -27,7 +27,7 @@ SAMPLE = Path(cdnow.SAMPLE_PATH)
 
 @pytest.fixture(autouse=True)
 def _everybody(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
     with all_tenants():
         yield
 

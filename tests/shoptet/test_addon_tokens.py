@@ -35,7 +35,7 @@ def _running_shop():
 
 @pytest.fixture(autouse=True)
 def _everybody(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
     with all_tenants():
         yield
 
@@ -249,7 +249,7 @@ def test_no_token_is_in_logs_arguments_or_errors(shop, simulated, drain, caplog,
 )
 def test_an_answer_that_holds_no_token_is_a_temporary_error(answer):
     with pytest.raises(clients.TokenUncertain):
-        clients._read_access_token(answer.encode())
+        clients._tokens._read_access_token(answer.encode())
 
 
 def test_tokens_count_for_half_an_hour():

@@ -7,9 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from modules.shoptet import clients
+from modules.shoptet import clients, domain
 
-WINDOW = clients.domain.Window(None, datetime(2026, 3, 1, tzinfo=UTC))
+WINDOW = domain.Window(None, datetime(2026, 3, 1, tzinfo=UTC))
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def answering(status, body=b"", **headers):
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", ())
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", ())
 
 
 def test_another_address_is_not_given_the_token(simulated):

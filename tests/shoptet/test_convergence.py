@@ -149,8 +149,8 @@ def connected(simulated):
 @given(orders=st.integers(0, 60), steps=st.lists(STEPS, min_size=4, max_size=16))
 def test_one_quiet_sync_and_reconciliation_make_the_copy_the_shop(unlimited, monkeypatch, orders, steps):
     simulated = unlimited
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.0, 0.0))
-    monkeypatch.setattr(clients, "READ_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(clients.limits, "READ_TIMEOUT_SECONDS", 0.3)
     simulated.reset()
     shop = connected(simulated)
     with tenant_scope(shop.tenant_id):
@@ -161,7 +161,7 @@ def test_one_quiet_sync_and_reconciliation_make_the_copy_the_shop(unlimited, mon
             getattr(world, step[0])(*step[1:])
         simulated.clear_faults()
         simulated.advance(60)
-        monkeypatch.setattr(clients, "READ_TIMEOUT_SECONDS", 20.0)  # a busy machine is no fault of the shop
+        monkeypatch.setattr(clients.limits, "READ_TIMEOUT_SECONDS", 20.0)  # a busy machine is no fault of the shop
 
         Shop.objects.update(paused_until=None)
         services.fetch_new_orders(shop_id=shop.pk, holder="test", report=lambda *_: None)

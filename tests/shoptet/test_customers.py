@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -97,16 +97,64 @@ def test_changes_of_many_pages_are_read_to_the_end_and_nothing_new_is_one_call(s
     assert set(paths(simulated, calls)) == {"/api/customers/changes"}
 
 
-def test_a_customer_who_is_deleted_stays(simulated, customers, fetch):
-    gone = customers.create("a@x.cz")
+def test_a_customer_who_is_deleted_and_never_ordered_is_gone(simulated, customers, fetch):
+    gone, kept = customers.create("a@x.cz"), customers.create("b@x.cz")
     simulated.advance(60)
     fetch()
     simulated.advance(60)
     customers.delete(gone)
 
-    assert fetch().status == "completed"
+    assert fetch().deleted == 1
 
-    assert Customer.objects.count() == 1
+    assert (Customer.objects.count(), CustomerAccount.objects.get().guid) == (1, kept)
+    calls = len(simulated.requests())
+    assert fetch().deleted == 0
+    assert paths(simulated, calls) == ["/api/customers/changes"]
+
+
+def test_a_forged_deletion_deletes_nobody(simulated, customers, fetch):
+    kept = customers.create("a@x.cz")
+    simulated.advance(60)
+    fetch()
+    simulated.advance(60)
+    customers._changes[kept] = (simulated.shop.clock.now(), "delete")
+
+    assert fetch().deleted == 0
+
+    assert CustomerAccount.objects.get().deleted_at is None
+
+
+def test_who_was_deleted_before_the_log_begins_is_found_by_the_whole_list(simulated, customers, fetch):
+    gone, kept = customers.create("a@x.cz"), customers.create("b@x.cz", name="Petr")
+    fetch()
+    customers.delete(gone)
+    customers._changes.clear()
+    SyncCursor.objects.update(position_at=datetime.now(UTC) - timedelta(days=31))
+
+    assert fetch().deleted == 1
+
+    assert CustomerAccount.objects.get().guid == kept
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_snapshot_from_before_a_deletion_brings_nobody_back(simulated, shop, customers, told, drain, fetch):
+    gone = customers.create("a@x.cz")
+    simulated.advance(60)
+    fetch()
+    call_command("shoptet_snapshot", "customers", shop=shop.pk)
+    drain()
+    simulated.advance(60)
+    customers.delete(gone)
+    fetch()
+    assert Customer.objects.count() == 0
+    with all_tenants():
+        services.watch_snapshots(now=clock.now() + timedelta(hours=1))
+
+    drain()
+
+    assert SnapshotExecution.objects.get(kind="customers-snapshot").status == "completed"
+    assert Job.objects.get(actor="shoptet.catch_up_customer_deletions").state == "succeeded"
+    assert Customer.objects.count() == 0
 
 
 def test_a_log_that_does_not_reach_back_is_not_relied_on(simulated, customers, fetch):
@@ -136,7 +184,7 @@ def test_who_cannot_be_read_is_set_aside_and_asked_for_again(simulated, customer
 def test_a_run_stops_after_its_share_and_the_next_gets_past_whom_nobody_can_read(
     simulated, customers, fetch, monkeypatch
 ):
-    monkeypatch.setattr(clients, "CUSTOMERS_PER_PAGE", 2)
+    monkeypatch.setattr(clients.limits, "CUSTOMERS_PER_PAGE", 2)
     for number in range(4):
         customers.create(accounts="none", changeTime=None, name=f"Bad {number}")
     customers.create("b@x.cz", name="Petr")

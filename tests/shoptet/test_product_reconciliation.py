@@ -21,8 +21,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _small_pages(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
-    monkeypatch.setattr(clients, "PRODUCTS_PER_PAGE", 20)
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PRODUCTS_PER_PAGE", 20)
 
 
 @pytest.fixture

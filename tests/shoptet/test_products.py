@@ -22,8 +22,8 @@ STOCK = {"stock", "perStockAmounts"}
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
-    monkeypatch.setattr(clients, "PRODUCTS_PER_PAGE", 20)
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PRODUCTS_PER_PAGE", 20)
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def test_odd_but_readable_products_are_stored(simulated, sync, kind, name):
 
 
 def test_a_category_list_that_keeps_changing_removes_nothing(simulated, sync, monkeypatch):
-    monkeypatch.setattr(clients, "CATEGORIES_PER_PAGE", 1)
+    monkeypatch.setattr(clients.limits, "CATEGORIES_PER_PAGE", 1)
     simulated.products.put_category("A")
     simulated.products.put_category("B")
     sync()
@@ -232,6 +232,22 @@ def test_a_run_stops_after_its_share_and_the_next_goes_on_in_the_same_entry(simu
     sync()
 
     assert SnapshotExecution.objects.get().created == 60
+    assert_copied(simulated)
+
+
+def test_runs_get_past_more_unreadable_products_than_one_of_them_asks_for(simulated, sync):
+    fill(simulated, 110)
+    fault = simulated.inject(FaultKind.UNREADABLE, path="/api/products/*-*", times=None)
+    for _ in range(2):
+        with pytest.raises(services.SyncPaused):
+            sync(most_details=50)
+
+    assert (sync(most_details=50).status, fault.struck, Product.objects.count()) == ("completed", 110, 0)
+
+    simulated.clear_faults()
+    simulated.advance(60)
+    for _ in range(2):  # a hundred of what was set aside before a run
+        sync()
     assert_copied(simulated)
 
 

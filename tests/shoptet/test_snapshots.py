@@ -29,7 +29,7 @@ RESULTS = "/api-results/*"
 
 @pytest.fixture(autouse=True)
 def _small_and_quick(monkeypatch, settings, tmp_path):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
     settings.MEDIA_ROOT = tmp_path
     settings.SHOPTET = {**settings.SHOPTET, "PUBLIC_URL": "http://127.0.0.1:9"}
     with all_tenants():

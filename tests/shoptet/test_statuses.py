@@ -21,7 +21,7 @@ LONG_AGO = YESTERDAY - timedelta(days=1000)
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
 
 
 @pytest.fixture

@@ -7,8 +7,11 @@ import pytest
 from django.core.management import call_command
 
 from modules.accounts.models import Tenant
+from modules.inventory import services as inventory_services
+from modules.inventory.domain import LevelFacts
 from modules.inventory.models import StockLevel, VariantMetrics
 from modules.jobs.models import Job
+from modules.kernel import clock
 from modules.kernel.tenancy import tenant_scope
 from modules.shoptet import actors, clients, services
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, SyncCursor
@@ -20,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
 
 
 @pytest.fixture
@@ -93,7 +96,7 @@ def test_nothing_new_writes_no_level(simulated, stocks, fetch):
 
 def test_movements_of_many_pages_are_read_to_the_end(simulated, stocks, fetch, monkeypatch):
     fetch()
-    monkeypatch.setattr(clients, "STOCK_PER_PAGE", 3)
+    monkeypatch.setattr(clients.limits, "STOCK_PER_PAGE", 3)
     monkeypatch.setattr(_stocks, "LEVELS_AT_ONCE", 2)
     for number in range(8):
         stocks.move(f"V{number}", "1")
@@ -105,7 +108,7 @@ def test_movements_of_many_pages_are_read_to_the_end(simulated, stocks, fetch, m
 
 def test_a_list_that_ends_too_early_moves_no_cursor(simulated, stocks, fetch, monkeypatch):
     fetch()
-    monkeypatch.setattr(clients, "STOCK_PER_PAGE", 3)
+    monkeypatch.setattr(clients.limits, "STOCK_PER_PAGE", 3)
     for number in range(8):
         stocks.move(f"V{number}", "1")
     simulated.inject(FaultKind.EMPTY_PAGE, path="/api/stocks/1/movements")
@@ -119,7 +122,7 @@ def test_a_list_that_ends_too_early_moves_no_cursor(simulated, stocks, fetch, mo
 
 
 def test_supplies_that_move_under_the_reader_drop_nothing(simulated, stocks, fetch, monkeypatch):
-    monkeypatch.setattr(clients, "STOCK_PER_PAGE", 3)
+    monkeypatch.setattr(clients.limits, "STOCK_PER_PAGE", 3)
     for number in range(8):
         stocks.move(f"V{number}", "1")
     fetch()
@@ -160,6 +163,30 @@ def test_a_stock_that_is_new_is_read_whole_at_once_and_a_closed_one_is_dropped_b
     del stocks.titles[1]
     fetch(is_complete=True)
     assert levels() == [("2", "A", "1.000", "0.000", "")]
+
+
+def test_a_complete_reading_leaves_what_a_table_told_of_other_stocks(simulated, shop, stocks, fetch):
+    told = [LevelFacts(code="A", amount=Decimal(7), stock=stock) for stock in ("", "Showroom", "1")]
+    inventory_services.import_levels(channel_id=shop.channel_id, levels=told, now=clock.now())
+    stocks.move("B", "5")
+
+    assert fetch(is_complete=True).deleted == 1  # of the stock that the shop tells of itself
+
+    assert [row[:3] for row in levels()] == [("", "A", "7.000"), ("1", "B", "5.000"), ("Showroom", "A", "7.000")]
+
+
+def test_a_complete_table_leaves_the_stocks_that_the_shop_tells_of(simulated, shop, stocks, fetch):
+    stocks.move("B", "5")
+    fetch()
+
+    inventory_services.import_levels(
+        channel_id=shop.channel_id,
+        levels=[LevelFacts(code="A", amount=Decimal(7), stock="Showroom")],
+        now=clock.now(),
+        is_complete=True,
+    )
+
+    assert [row[:3] for row in levels()] == [("1", "B", "5.000"), ("Showroom", "A", "7.000")]
 
 
 def test_what_cannot_be_read_is_set_aside_until_it_can(simulated, stocks, fetch):

@@ -26,8 +26,8 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
-    monkeypatch.setattr(clients, "READ_TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "READ_TIMEOUT_SECONDS", 2.0)
 
 
 def assert_copied(simulated):
@@ -351,8 +351,8 @@ def test_a_hiccup_of_the_shop_is_passed_over_and_an_outage_is_an_error(simulated
 
 @pytest.mark.parametrize("kind", [FaultKind.HANG, FaultKind.SLOW_BODY])
 def test_a_shop_that_keeps_silent_runs_into_a_timeout(simulated, sync, monkeypatch, kind):
-    monkeypatch.setattr(clients, "READ_TIMEOUT_SECONDS", 0.3)
-    monkeypatch.setattr(clients, "ANSWER_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(clients.limits, "READ_TIMEOUT_SECONDS", 0.3)
+    monkeypatch.setattr(clients.limits, "ANSWER_TIMEOUT_SECONDS", 0.3)
     simulated.create_order()
     simulated.inject(kind, path="/api/orders/*", seconds=1.5)
 
@@ -363,7 +363,7 @@ def test_a_shop_that_keeps_silent_runs_into_a_timeout(simulated, sync, monkeypat
 
 
 def test_an_answer_without_end_is_cut_off(simulated, sync, monkeypatch):
-    monkeypatch.setattr(clients, "MAX_BODY_BYTES", 100_000)
+    monkeypatch.setattr(clients.limits, "MAX_BODY_BYTES", 100_000)
     simulated.create_order()
     simulated.inject(FaultKind.TOO_BIG, path="/api/orders/*", size=1_000_000)
 
@@ -601,6 +601,27 @@ def test_a_run_stops_after_its_share_and_the_next_goes_on_in_the_same_entry(simu
     sync()
 
     assert SnapshotExecution.objects.get().created == 60
+    assert_copied(simulated)
+
+
+def test_runs_get_past_more_unreadable_orders_than_one_of_them_asks_for(simulated, sync):
+    for _ in range(120):
+        simulated.create_order()
+    simulated.inject(FaultKind.UNREADABLE, path="/api/orders/*0*", times=None)
+
+    runs = 1
+    while runs < 9:
+        try:
+            sync(most_details=50)
+            break
+        except services.SyncPaused:
+            runs += 1
+    simulated.clear_faults()
+
+    assert (runs, SnapshotExecution.objects.get().status, Order.objects.count()) == (3, "completed", 0)
+    simulated.advance(60)
+    for _ in range(2):  # a hundred of what was set aside before a run
+        sync()
     assert_copied(simulated)
 
 

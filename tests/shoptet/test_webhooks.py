@@ -8,6 +8,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 
 from modules.accounts.models import Tenant
 from modules.catalog.models import Product
@@ -32,7 +33,7 @@ SIGNATURE = "a0e0a3e7689bd4c80e4d6ffcccb05235b864e1d0"
 
 @pytest.fixture(autouse=True)
 def _everybody(monkeypatch, settings, tmp_path, live_server):
-    monkeypatch.setattr(clients, "PAUSES_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(clients.limits, "PAUSES_SECONDS", (0.01, 0.01))
     settings.MEDIA_ROOT = tmp_path
     settings.SHOPTET = {**settings.SHOPTET, "PUBLIC_URL": live_server.url}
     with all_tenants():
@@ -295,7 +296,7 @@ def test_replayed_and_reordered_events_leave_the_shops_present_state(told, simul
 def test_events_wait_while_the_shop_is_down(told, simulated, drain):
     simulated.create_order()
     simulated.deliver_webhooks()
-    simulated.inject(FaultKind.SERVER_ERROR, path="/api/orders/*", times=3)
+    simulated.inject(FaultKind.SERVER_ERROR, times=6)
 
     drain()
 
@@ -433,11 +434,115 @@ def test_products_of_a_shop_that_is_no_master_are_not_asked_for(told, simulated,
 def test_product_events_wait_while_the_shop_is_down(master, simulated, drain):
     simulated.products.create()
     simulated.deliver_webhooks()
-    simulated.inject(FaultKind.SERVER_ERROR, path="/api/products/*", times=3)
+    simulated.inject(FaultKind.SERVER_ERROR, times=6)
 
     drain()
 
     assert (WebhookEvent.objects.filter(handled_at=None).count(), Product.objects.count()) == (1, 0)
+    event = WebhookEvent.objects.get()
+    assert (event.failures, event.reason) == (0, "")  # it is not the product that is refused
+
+
+def refuse(simulated, kind, code, **options):
+    return simulated.inject(kind, path=f"/api/orders/{code}", times=None, **options)
+
+
+def states():
+    """Return by event what it is about, whether it is handled, and what was refused."""
+    return [
+        (event.instance, event.handled_at is not None, event.reason) for event in WebhookEvent.objects.order_by("id")
+    ]
+
+
+def test_an_order_that_is_refused_for_good_holds_up_no_other(told, simulated, drain):
+    bad, *good = [simulated.create_order() for _ in range(3)]
+    refuse(simulated, FaultKind.WITHOUT_RIGHTS, bad)
+    simulated.deliver_webhooks()
+    drain()
+    later = simulated.create_order()
+    simulated.deliver_webhooks()
+    drain()
+
+    assert set(Order.objects.values_list("code", flat=True)) == {*good, later}
+    reason = f"{bad}: The API token may not read this. Give it the right in Shoptet's administration."
+    assert states() == [(bad, True, reason), *[(code, True, "") for code in (*good, later)]]
+    assert {job.state for job in Job.objects.filter(actor="shoptet.handle_webhooks")} == {"succeeded"}
+
+
+def test_an_order_that_the_shop_fails_to_tell_waits_alone_and_is_given_up_in_the_end(told, simulated, drain):
+    bad, good = simulated.create_order(), simulated.create_order()
+    refuse(simulated, FaultKind.SERVER_ERROR, bad)
+    simulated.deliver_webhooks()
+    drain()
+
+    assert [Order.objects.get().code, *(row[:2] for row in states())] == [good, (bad, False), (good, True)]
+    assert Job.objects.get(state="scheduled").run_at > clock.now()
+    for _ in range(7):
+        WebhookEvent.objects.filter(handled_at=None).update(next_try_at=clock.now())
+        services.handle_webhooks(shop_id=told.pk)
+    event = WebhookEvent.objects.get(instance=bad)
+    assert (event.failures, event.handled_at is None, event.next_try_at, event.reason) == (
+        8,
+        False,
+        None,
+        f"{bad}: The shop is busy or under maintenance (HTTP 500).",
+    )
+
+
+def test_fifty_refused_events_at_the_head_hold_up_no_later_one(told, simulated, drain):
+    for _ in range(50):
+        refuse(simulated, FaultKind.WITHOUT_RIGHTS, simulated.create_order())
+    good = simulated.create_order()
+    simulated.deliver_webhooks()
+
+    drain()
+
+    assert Order.objects.get().code == good
+
+
+def test_a_later_event_of_an_order_does_for_the_refused_one(told, simulated, drain):
+    code = simulated.create_order({"email": "1@x.cz"})
+    fault = refuse(simulated, FaultKind.WITHOUT_RIGHTS, code)
+    simulated.deliver_webhooks()
+    drain()
+    simulated.clear_faults()
+    simulated.advance(60)
+    simulated.edit_order(code, {"email": "2@x.cz"})
+    simulated.deliver_webhooks()
+
+    drain()
+
+    assert (fault.struck, Order.objects.get().email) == (1, "2@x.cz")
+    assert states() == [(code, True, ""), (code, True, "")]
+
+
+def test_refused_events_are_all_processed_again_by_a_command(told, simulated, drain, capsys):
+    for code in [simulated.create_order() for _ in range(3)]:
+        refuse(simulated, FaultKind.WITHOUT_RIGHTS, code)
+    simulated.deliver_webhooks()
+    drain()
+    assert Order.objects.count() == 0
+    simulated.clear_faults()
+
+    call_command("shoptet_webhooks", shop=told.pk, again=True)
+    drain()
+
+    assert capsys.readouterr().out == "Events that are processed again: 3.\n"
+    assert (Order.objects.count(), WebhookEvent.objects.exclude(reason="").count()) == (3, 0)
+
+
+def test_a_master_that_may_not_read_products_still_brings_its_orders(master, simulated, drain):
+    guid, code = simulated.products.create(), simulated.create_order()
+    simulated.inject(FaultKind.WITHOUT_RIGHTS, path="/api/products/*", times=None)
+    simulated.deliver_webhooks()
+
+    drain()
+
+    assert Order.objects.get().code == code
+    assert [(instance, is_handled, bool(reason)) for instance, is_handled, reason in states()] == [
+        (guid, True, True),
+        (code, True, False),
+    ]
 
 
 def test_movements_of_stock_are_read_once_however_many_are_told(told, simulated, drain):

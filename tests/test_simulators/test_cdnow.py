@@ -132,3 +132,13 @@ def test_every_detail_agrees_with_its_row(shop: SimulatedShop, rows: list[dict[s
         assert {key: body[key] for key in ("guid", "changeTime", "email", "price")} == {
             key: row[key] for key in ("guid", "changeTime", "email", "price")
         }
+
+
+def test_the_shop_sells_what_its_orders_are_of():
+    with SimulatedShop(list(cdnow.read_orders())[:200], currency_code=cdnow.CURRENCY_CODE) as shop:
+        cdnow.fill_shelves(shop.shop)
+
+        sold = {line["productGuid"] for order in shop.shop.orders() for line in order.load()["items"][:1]}
+        assert sold <= set(shop.products.bodies())
+        assert len(sold) > 20
+        assert len(shop.shop.stocks.supplies(1)) > 30

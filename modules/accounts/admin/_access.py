@@ -190,6 +190,13 @@ class GroupAdmin(ConsoleAdmin):
     ordering = ("name",)
     filter_horizontal = ("permissions",)
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer the permissions with the names of what they are for, in one query."""
+        field: Any = super().formfield_for_manytomany(db_field, request, **kwargs)
+        if db_field.name == "permissions" and field is not None:
+            field.queryset = field.queryset.select_related("content_type")
+        return field
+
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Return whether the reader is a superuser."""
         return bool(request.user.is_superuser)

@@ -27,7 +27,7 @@ from modules.customers.admin._looks import (
     segments_panel,
 )
 from modules.customers.domain import Segment
-from modules.customers.models import Customer, CustomerMerge, CustomerMetrics, CustomerOrder
+from modules.customers.models import Customer, CustomerAccount, CustomerMerge, CustomerMetrics, CustomerOrder
 from modules.kernel import clock
 from modules.kernel.console import (
     ButtonSpec,
@@ -35,6 +35,7 @@ from modules.kernel.console import (
     Fact,
     ReadOnlyAdmin,
     add_fact,
+    asked_once,
     button,
     column_chart,
     long_moment,
@@ -323,13 +324,18 @@ class CustomerAdmin(ReadOnlyAdmin):
         return ", ".join(filter(None, (row.city, row.country_code))) or "–"
 
     @display(description=gettext_lazy("accounts"))
+    @asked_once
     def accounts(self, row: Customer) -> str:
         """Show where they are registered."""
         accounts, _merged, _orders = selectors.customer_parts(row)
-        lines = ((" · ".join(filter(None, (str(each.channel), each.guid, each.group_name))),) for each in accounts)
+        lines = (
+            (" · ".join(filter(None, (str(each.channel), each.guid, each.group_name, _deleted(each)))),)
+            for each in accounts
+        )
         return format_html_join("", "<div>{}</div>", lines) or muted("–")
 
     @display(description=gettext_lazy("merges"))
+    @asked_once
     def merges(self, row: Customer) -> str:
         """Show who is the same person, who said so, and what was taken back."""
         found = CustomerMerge.objects.filter(Q(kept=row) | Q(merged=row)).select_related("kept", "merged")
@@ -337,6 +343,7 @@ class CustomerAdmin(ReadOnlyAdmin):
         return table(headers, [_merge_row(merge) for merge in found.order_by("-id")[:LISTED]])
 
     @display(description=gettext_lazy("newest orders"))
+    @asked_once
     def orders(self, row: Customer) -> str:
         """Show what they bought, newest first."""
         _accounts, _merged, newest = selectors.customer_parts(row)
@@ -415,3 +422,7 @@ def _customer_of(order: Any) -> Fact:
 
 
 add_fact("orders.order", _customer_of)
+
+
+def _deleted(account: CustomerAccount) -> str:
+    return _("deleted in the shop") if account.deleted_at else ""

@@ -1,6 +1,7 @@
 """Every change to customers: whose orders are, who is one person, what the figures say, what to expect."""
 
 from modules.customers.services._attach import attach_orders
+from modules.customers.services._deletions import mark_accounts_deleted
 from modules.customers.services._merges import AlreadyUndone, UnableToMerge, merge_customers, undo_merge
 from modules.customers.services._metrics import finish_recalculation, measure, recalculate_metrics
 from modules.customers.services._predictions import fit_models, forget_predictions, predict_next
@@ -32,6 +33,7 @@ __all__ = [
     "fit_models",
     "forget_predictions",
     "import_profiles",
+    "mark_accounts_deleted",
     "measure",
     "merge_customers",
     "predict_next",

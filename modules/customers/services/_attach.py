@@ -1,6 +1,6 @@
 """Whose orders are: customers are made from them, and the links between the two."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from django.db import connection, transaction
@@ -83,7 +83,7 @@ def attach_orders(*, tenant_id: int, order_ids: Collection[int], now: datetime) 
         touched = {*owners.values(), *linked.values(), *_unlink(tenant_id, found)}
         touched |= {_id_of(person) for pair in found.claims for person in pair}
         store_claims(tenant_id, found, now=now)
-        _enrich(tenant_id, order_ids)
+        enrich(tenant_id, order_ids)
         write_metrics(tenant_id, touched, now=now)
         if found.new_persons or found.claims:
             transaction.on_commit(clients.forget_counts)
@@ -166,6 +166,7 @@ def store_claims(tenant_id: int, found: Resolution, *, now: datetime) -> None:
         join(tenant_id, _id_of(person), _id_of(guest), reason=reason, by="", now=now)
 
 
-def _enrich(tenant_id: int, order_ids: Collection[int]) -> None:
+def enrich(tenant_id: int, order_ids: Iterable[int]) -> None:
+    """Fill in what customers lack from these orders of theirs, in the caller's transaction."""
     with connection.cursor() as cursor:
         cursor.execute(_ENRICH, [tenant_id, list(order_ids)])

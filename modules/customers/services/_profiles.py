@@ -21,9 +21,9 @@ def import_profiles(*, channel_id: int, profiles: Sequence[ProfileFacts], now: d
     """Make or complete the customers that a shop knows; guests who turn out to be one of them are claimed.
 
     One transaction, a constant number of queries unless guests are claimed, at most a few hundred at once. Safe to
-    repeat. What a customer has already is not overwritten. Of two profiles with one GUID the later counts;
-    one that the shop changed before what is stored describes nobody.
-    Raises SalesChannel.DoesNotExist, also for another tenant's channel.
+    repeat. `now` is when the shop said so. What a customer has already is not overwritten. Of two profiles with one
+    GUID the later counts; one that the shop changed before what is stored, or that is from before its deletion,
+    describes nobody. Raises SalesChannel.DoesNotExist, also for another tenant's channel.
     """
     tenant_id = order_selectors.get_channel(channel_id).tenant_id
     newest = {profile.guid: profile for profile in profiles}
@@ -40,7 +40,7 @@ def import_profiles(*, channel_id: int, profiles: Sequence[ProfileFacts], now: d
         claimed = [person for pair in found.claims for person in pair]
         touched = {person.customer_id for person in (*found.new_persons, *claimed) if person.customer_id}
         store_claims(tenant_id, found, now=now)
-        _describe(channel_id, newest.values())
+        _describe(channel_id, newest.values(), at=now)
         write_metrics(tenant_id, touched, now=now)
         transaction.on_commit(clients.forget_counts)
     return AttachResult(customers_created=len(made), customers_touched=len(touched))
@@ -62,18 +62,19 @@ def _customer(tenant_id: int, profile: ProfileFacts) -> Customer:
     return Customer(tenant_id=tenant_id, email=email, email_normalized=normalized_email(email), **facts)
 
 
-def _describe(channel_id: int, profiles: Iterable[ProfileFacts]) -> None:
-    """Write down what the shop says of each account, and fill in what its customer lacks."""
+def _describe(channel_id: int, profiles: Iterable[ProfileFacts], *, at: datetime) -> None:
+    """Write down what the shop said of each account `at` that time, and fill in what its customer lacks."""
     facts = {profile.guid: profile for profile in profiles}
     accounts = list(CustomerAccount.objects.filter(channel=channel_id, guid__in=facts).select_related("customer"))
     for account in accounts:
         profile = facts[account.guid]
-        if account.changed_at and profile.changed_at and profile.changed_at < account.changed_at:
+        is_older = account.changed_at and profile.changed_at and profile.changed_at < account.changed_at
+        if is_older or (account.deleted_at and at <= account.deleted_at):
             continue
-        account.changed_at = profile.changed_at or account.changed_at
+        account.deleted_at, account.changed_at = None, profile.changed_at or account.changed_at
         account.emails, account.group_name = _normalized(profile.emails), profile.group_name
         for name in _FILLED:
             setattr(account.customer, name, getattr(account.customer, name) or getattr(profile, name))
-    CustomerAccount.objects.bulk_update(accounts, ["emails", "group_name", "changed_at"])
+    CustomerAccount.objects.bulk_update(accounts, ["emails", "group_name", "changed_at", "deleted_at"])
     customers = {account.customer_id: account.customer for account in accounts}
     Customer.objects.bulk_update(customers.values(), _FILLED)

@@ -6,14 +6,17 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import SimpleListFilter, display, register
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from modules.jobs import services
+from modules.jobs.admin._hindsight import preview_page, typed_params, unit_of
 from modules.jobs.domain import LIMITS, AlertKind, Channel, InvalidRule, rule_params
 from modules.jobs.models import Alert, AlertRule
 from modules.kernel import clock
@@ -158,7 +161,7 @@ class RuleForm(BaseModelForm):
         self._show_limit(rule)
 
     def _show_limit(self, rule: AlertRule) -> None:
-        unit = _unit(rule)
+        unit = unit_of(rule)
         if unit is None:
             del self.fields["limit"]
             return
@@ -185,18 +188,12 @@ class RuleForm(BaseModelForm):
     @property
     def params(self) -> dict[str, Any]:
         """Return the operator's limits; empty where the code's count."""
-        unit, limit = _unit(self.instance), self.cleaned_data.get("limit")
-        only = [name.strip() for name in self.cleaned_data["only"].split(",") if name.strip()]
-        return {**({unit: limit} if unit and limit is not None else {}), **({"only": only} if only else {})}
+        return typed_params(self.instance, limit=self.cleaned_data.get("limit"), only=self.cleaned_data["only"])
 
     @property
     def channels(self) -> list[str] | None:
         """Return who is told, None for the code's."""
         return {"": None, "-": []}.get(self.cleaned_data["tells"], self.cleaned_data["tells"].split(","))
-
-
-def _unit(rule: AlertRule) -> str | None:
-    return next(iter(LIMITS.get(AlertKind(rule.kind), {})), None)
 
 
 def _choices() -> list[str]:
@@ -239,7 +236,16 @@ class AlertRuleAdmin(ConsoleAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave out the number of a rule that has none."""
-        return [name for name in self.fields if name != "limit" or (obj and _unit(obj))]
+        return [name for name in self.fields if name != "limit" or (obj and unit_of(obj))]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the page that looks back with limits as they are typed."""
+        view = self.admin_site.admin_view(self.preview_view)
+        return [path("<path:object_id>/preview/", view, name="jobs_alertrule_preview"), *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
+        """Show when the rule would have told of something in the last days, had it been set as in the address."""
+        return preview_page(self, request, unquote(object_id))
 
     def save_model(self, request: HttpRequest, obj: AlertRule, form: Any, change: bool) -> None:
         """Save through the service; the address is kept encrypted and never shown."""
@@ -262,6 +268,7 @@ class AlertRuleAdmin(ConsoleAdmin):
         lately = Alert.objects.filter(rule=row, opened_at__gte=now - LATELY).count()
         found = services.rule_findings(row, now=now)
         return {
+            "preview_url": reverse("admin:jobs_alertrule_preview", args=[row.pk]),
             "rule": row,
             "what": row.get_kind_display(),
             "found": [services.say_finding(row, subject, value) for subject, value in found.items()][:SHOWN],

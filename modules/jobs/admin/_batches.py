@@ -19,6 +19,7 @@ from modules.jobs.domain import BatchState, Callback, State
 from modules.jobs.models import Batch, Job
 from modules.kernel.console import (
     ReadOnlyAdmin,
+    asked_once,
     badge,
     button,
     code,
@@ -190,6 +191,7 @@ class BatchAdmin(ReadOnlyAdmin):
         return format_html_join("", "<div>{}: {}</div>", lines) or muted(_("none"))
 
     @display(description=gettext_lazy("newest jobs"))
+    @asked_once
     def newest_members(self, row: Batch) -> str:
         """Show the members that came last."""
         found = of_visible_tenants(Job.objects.filter(batch_id=row.id)).order_by("-id")

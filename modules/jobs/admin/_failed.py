@@ -16,8 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from modules.jobs import services
+from modules.jobs.admin._bulk import matching_view
 from modules.jobs.admin._filters import ActorFilter, CauseFilter, DeadStateFilter, QueueFilter, TenantFilter
 from modules.jobs.admin._screen import JobScreen
+from modules.jobs.admin._search import search_box
 from modules.jobs.domain import DEAD_LETTERS
 from modules.jobs.models import FailedJob, Job
 from modules.jobs.services import NothingToReplay
@@ -33,6 +35,7 @@ from modules.kernel.console import (
 )
 
 CAUSES = 5  # shown above the list
+LOOKED_AT = 5_000  # newest failures, among which causes are counted
 MAX_SELECTED = 1_000
 SAMPLE = 5  # jobs named before many are discarded
 
@@ -85,17 +88,18 @@ class FailedJobAdmin(JobScreen):
             row.same_cause_count = counts.get(row.fingerprint, 1)
 
     def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> dict[str, Any]:
-        """Return the causes that most of the matching jobs share."""
-        groups = (
-            jobs.order_by()
-            .values("fingerprint", "error_type")
-            .annotate(count=Count("id"), message=Max("error_message"), last=Max("finished_at"))
-        )
+        """Return the causes that most of the newest matching jobs share."""
+        ends = jobs.order_by("-finished_at").values_list("finished_at", flat=True)
+        edge = ends[LOOKED_AT : LOOKED_AT + 1].first()
+        newest = jobs if edge is None else jobs.filter(finished_at__gt=edge)
+        figures = {"count": Count("id"), "message": Max("error_message"), "last": Max("finished_at")}
+        groups = newest.order_by().values("fingerprint", "error_type").annotate(**figures)
         causes = [
             {**group, "message": first_line(group["message"]), "last": moment(group["last"])}
             for group in groups.order_by("-count", "fingerprint")[:CAUSES]
         ]
-        return {"causes": causes, "may_act": self.has_act_permission(request)}
+        box = search_box(request.GET.get("q", ""))
+        return {"causes": causes, "may_act": self.has_act_permission(request), "box": box}
 
     @display(description=gettext_lazy("error"))
     def problem(self, job: Job) -> str:
@@ -169,19 +173,16 @@ class FailedJobAdmin(JobScreen):
 
     def matching_view(self, request: HttpRequest, verb: str) -> HttpResponseBase:
         """Replay (at once or in steps) or discard what the list's address matches: a GET asks, a POST acts."""
+        if verb not in {"ramp", "replay", "discard"}:
+            raise Http404
+        if verb != "ramp":
+            return matching_view(self, request, verb)
         if not self.has_act_permission(request):
             raise PermissionDenied
-        act = {"replay": services.replay_matching, "discard": services.discard_matching}.get(verb)
-        if act is None and verb != "ramp":
-            raise Http404
         jobs = chosen_queryset(self, request)
         if request.method != "POST":
             return self._ask(request, verb=verb, jobs=jobs, fields=[])
-        if act is None:
-            return self._ramp(request, jobs=jobs, what=_filter_in_words(request, jobs))
-        count = act(jobs)
-        note_bulk(request, Job, what=_done(verb, count), count=count)
-        return HttpResponseRedirect(_list_of(request))
+        return self._ramp(request, jobs=jobs, what=_filter_in_words(request, jobs))
 
     def _ramp(self, request: HttpRequest, *, jobs: "QuerySet[Any]", what: str) -> HttpResponseBase:
         """Begin a replay in steps and lead to its page."""
@@ -246,13 +247,4 @@ def _question(verb: str, count: int) -> str:
     number = number_format(count, force_grouping=True) + ("+" if count >= COUNT_CAP else "")
     if verb == "ramp":
         return ngettext("Replay %(count)s job in steps?", "Replay %(count)s jobs in steps?", count) % {"count": number}
-    if verb == "replay":
-        return ngettext("Replay %(count)s job?", "Replay %(count)s jobs?", count) % {"count": number}
     return ngettext("Discard %(count)s job?", "Discard %(count)s jobs?", count) % {"count": number}
-
-
-def _done(verb: str, count: int) -> str:
-    number = {"count": number_format(count, force_grouping=True)}
-    if verb == "replay":
-        return ngettext("%(count)s job is queued again.", "%(count)s jobs are queued again.", count) % number
-    return ngettext("%(count)s job is off the list.", "%(count)s jobs are off the list.", count) % number

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from modules.jobs import selectors
 from modules.jobs.domain import DEAD_LETTERS
-from modules.jobs.models import Job, ReplayedJob
+from modules.jobs.models import FailedJob, Job, ReplayedJob
 from modules.jobs.registry import all_specs
 from modules.kernel.console import tenant_names
 
@@ -25,9 +25,23 @@ class ColumnFilter(SimpleListFilter):
         return queryset.filter(**{self.column: self.value()}) if self.value() else queryset
 
 
+class NamedFilter(ColumnFilter):
+    """A filter by a name that few of a million jobs may have."""
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        """Return the jobs with the chosen name; dead letters are few and have their own index."""
+        if queryset.model is FailedJob:
+            return super().queryset(request, queryset)
+        return queryset.filter(selectors.with_column(**{self.column: self.value()})) if self.value() else queryset
+
+
 class StateFilter(ColumnFilter):
     title = _("state")
     parameter_name = column = "state"
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        """Return the jobs in the chosen state."""
+        return queryset.filter(selectors.in_state(self.value() or "")) if self.value() else queryset
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
         """Return every state."""
@@ -40,7 +54,7 @@ class DeadStateFilter(StateFilter):
         return [(state, word) for state, word in Job.State.choices if state in DEAD_LETTERS]
 
 
-class QueueFilter(ColumnFilter):
+class QueueFilter(NamedFilter):
     title = _("queue")
     parameter_name = column = "queue"
 
@@ -49,7 +63,7 @@ class QueueFilter(ColumnFilter):
         return [(queue, queue) for queue in selectors.known_queues()]
 
 
-class ActorFilter(ColumnFilter):
+class ActorFilter(NamedFilter):
     title = _("actor")
     parameter_name = column = "actor"
 

@@ -14,14 +14,31 @@ from django.utils.translation import ngettext
 
 from modules.jobs import services
 from modules.jobs.admin._arguments import change_arguments_view
+from modules.jobs.admin._bulk import matching_view
 from modules.jobs.admin._failed import discard_one, replay_one
 from modules.jobs.admin._filters import ActorFilter, BatchFilter, QueueFilter, ReplayFilter, StateFilter, TenantFilter
 from modules.jobs.admin._screen import JobScreen
+from modules.jobs.admin._search import search_box
 from modules.jobs.domain import ALIVE, DEAD_LETTERS, State
 from modules.jobs.models import Job
 from modules.kernel.console import button, note_bulk
 
 MAX_SELECTED = 1_000
+
+
+def _is_narrowed(request: HttpRequest) -> bool:
+    """Return whether the list shows some jobs only: nobody is offered to cancel all there are."""
+    return any(value for name, value in request.GET.items() if name not in {"p", "o"})
+
+
+def _with_state(request: HttpRequest, state: str) -> str:
+    """Return the list's address with this state and the other filters as they are."""
+    query = request.GET.copy()
+    for name in ("p", "state"):
+        query.pop(name, None)
+    if state:
+        query["state"] = state
+    return f"{reverse('admin:jobs_job_changelist')}{f'?{query.urlencode()}' if query else ''}"
 
 
 @register(Job)
@@ -37,19 +54,31 @@ class JobAdmin(JobScreen):
         return self.without_tenant(self.list_display)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the page that changes a job's arguments."""
-        view = self.admin_site.admin_view(self.arguments_view)
-        return [path("<path:object_id>/arguments/", view, name="jobs_job_arguments"), *super().get_urls()]
+        """Add the page that changes a job's arguments, and those that act on every match."""
+        arguments, matching = map(self.admin_site.admin_view, (self.arguments_view, self.matching_view))
+        return [
+            path("matching/<str:verb>/", matching, name="jobs_job_matching"),
+            path("<path:object_id>/arguments/", arguments, name="jobs_job_arguments"),
+            *super().get_urls(),
+        ]
+
+    def matching_view(self, request: HttpRequest, verb: str) -> HttpResponseBase:
+        """Cancel or replay what the list's address matches."""
+        return matching_view(self, request, verb)
 
     def arguments_view(self, request: HttpRequest, object_id: str) -> HttpResponseBase:
         """Give a waiting or failed job other arguments."""
         return change_arguments_view(self, request, unquote(object_id))
 
-    def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> list[tuple[str, Any, bool]]:
-        """Return the states as links: address, word, chosen."""
-        chosen, place = request.GET.get("state", ""), reverse("admin:jobs_job_changelist")
-        links = [(f"{place}?state={state}", word, state == chosen) for state, word in Job.State.choices]
-        return [(place, _("All"), not chosen), *links]
+    def summary(self, request: HttpRequest, jobs: "QuerySet[Any]") -> dict[str, Any]:
+        """Return what stands above the list: the states as links (address, word, chosen), and the search's help."""
+        chosen = request.GET.get("state", "")
+        links = [(_with_state(request, state), word, state == chosen) for state, word in Job.State.choices]
+        return {
+            "states": [(_with_state(request, ""), _("All"), not chosen), *links],
+            "box": search_box(request.GET.get("q", "")),
+            "may_act": self.has_act_permission(request) and _is_narrowed(request),
+        }
 
     @button(
         _("Cancel"),

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 
 from modules.jobs import selectors, services
 from modules.jobs.admin._states import job_link, short, state_badge
+from modules.jobs.admin._strips import run_strips
 from modules.jobs.domain import CALENDAR, InvalidSchedule, Timetable, countries, outlook
 from modules.jobs.models import Job, JobSchedule, ScheduleFiring
 from modules.jobs.registry import InvalidArguments, UnknownActor
@@ -158,7 +159,7 @@ class JobScheduleAdmin(ConsoleAdmin):
         ("on_day_off", "country", "are_weekends_off"),
         "options",
     )
-    list_display = ("schedule", "times", "next_run", "last_run", "switch", "trouble")
+    list_display = ("schedule", "times", "next_run", "last_run", "history", "switch", "trouble")
     list_display_links = ("schedule",)
     search_fields = ("key", "actor", "description")
     ordering = ("key",)
@@ -194,8 +195,10 @@ class JobScheduleAdmin(ConsoleAdmin):
         """Find the last job of each schedule on the page."""
         last = of_visible_tenants(Job.objects.filter(id__in=[row.last_job_id for row in rows if row.last_job_id]))
         jobs = {job.pk: job for job in last.only("id", "state")}
+        strips = run_strips([row.pk for row in rows])
         for row in rows:
             row.last_job = jobs.get(row.last_job_id)
+            row.strip = strips[row.pk]
 
     def above(self, request: HttpRequest, row: JobSchedule) -> dict[str, Any]:
         """Return the panel beside the form."""
@@ -204,6 +207,7 @@ class JobScheduleAdmin(ConsoleAdmin):
         return {
             "schedule": row,
             "last_run": self.last_run(row),
+            "strip": self.history(row),
             "switch": self.switch(row),
             "waiting": long_moment(row.waiting_due_at, timezone=row.effective_timezone) if row.waiting_due_at else "",
             "history_url": f"{runs}?schedule__id__exact={row.pk}",
@@ -242,6 +246,11 @@ class JobScheduleAdmin(ConsoleAdmin):
             return muted(_("never"))
         state = job_link(row.last_job.pk, state_badge(row.last_job)) if row.last_job else muted(_("job pruned"))
         return two_lines(state, moment(row.last_fired_at))
+
+    @display(description=gettext_lazy("last runs"))
+    def history(self, row: Any) -> str:
+        """Show how the last runs went and how long they took."""
+        return row.strip or muted("–")
 
     @display(description=gettext_lazy("enabled"))
     def switch(self, row: JobSchedule) -> str:

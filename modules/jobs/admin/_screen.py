@@ -1,14 +1,12 @@
 """What the list of all jobs and the list of failed ones have in common."""
 
-import re
 from datetime import datetime
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib.admin import display
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.utils.html import format_html
@@ -17,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from modules.jobs.admin._page import job_page
+from modules.jobs.admin._search import find
 from modules.jobs.admin._states import state_badge
 from modules.jobs.domain import WAITING, State
 from modules.jobs.models import Job
@@ -37,8 +36,6 @@ from modules.kernel.console import (
     visible_tenant_ids,
 )
 
-_ID_PREFIX = re.compile(r"[0-9a-f-]{8,36}", re.IGNORECASE)
-
 
 class JobScreen(ReadOnlyAdmin):
     """Jobs in the reader's scope, newest first: the order of the primary key, so that no page sorts."""
@@ -46,7 +43,7 @@ class JobScreen(ReadOnlyAdmin):
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
     sortable_by = ()
     search_fields = ("id",)
-    search_help_text = gettext_lazy("id, actor or tag")
+    search_help_text = gettext_lazy("id, actor, tag, error:Timeout, older:2h …")
     list_display_links = ("job_name",)
 
     def has_act_permission(self, request: HttpRequest) -> bool:
@@ -64,9 +61,8 @@ class JobScreen(ReadOnlyAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
     ) -> tuple["QuerySet[Any]", bool]:
-        """Find by id, the start of an id, a tag, or the start of an actor's name."""
-        term = search_term.strip()
-        return (queryset.filter(_matches(term)) if term else queryset), False
+        """Find by the words of a search: see `jobs/search.html`."""
+        return (find(queryset, search_term) if search_term.strip() else queryset), False
 
     def fill_in(self, request: HttpRequest, rows: list[Any]) -> None:
         """Name the tenants of the page's jobs."""
@@ -155,13 +151,3 @@ def timing(job: Job, *, now: datetime) -> SafeString | str:
     if job.started_at and job.finished_at:
         return _("took %(time)s") % {"time": duration(job.finished_at - job.started_at)}
     return "–"
-
-
-def _matches(term: str) -> Q:
-    # The index on tags leaves out jobs without any; PostgreSQL uses it only for a query that says so, too.
-    tagged = Q(tags__contains=[term]) & ~Q(tags=[])
-    digits = term.replace("-", "")
-    if _ID_PREFIX.fullmatch(term) and len(digits) <= 32:
-        first, last = UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
-        return Q(id__gte=first, id__lte=last) | tagged
-    return tagged if ":" in term else tagged | Q(actor__startswith=term)

@@ -15,6 +15,7 @@ from modules.jobs.models import Job, Worker
 from modules.kernel import clock
 from modules.kernel.console import (
     ReadOnlyAdmin,
+    asked_once,
     badge,
     crumb,
     long_moment,
@@ -116,6 +117,7 @@ class WorkerAdmin(ReadOnlyAdmin):
         return long_moment(row.stopped_at)
 
     @display(description=gettext_lazy("running jobs"))
+    @asked_once
     def running_jobs(self, row: Worker) -> str:
         """Show what it does now."""
         held = of_visible_tenants(Job.objects.filter(state=State.RUNNING, worker_id=row.pk)).order_by("started_at")

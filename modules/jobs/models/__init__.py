@@ -16,7 +16,7 @@ from modules.jobs.models._ledger import (
     ScheduleFiring,
     Worker,
 )
-from modules.jobs.models._operators import JobChange, Replay, ReplayedJob
+from modules.jobs.models._operators import BulkOperation, Dismissal, JobChange, Replay, ReplayedJob
 from modules.jobs.models._signals import Alert, AlertRule, Bookmark, RunMinute, Runs, RunTotal, Streak
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
     "Attempt",
     "Batch",
     "Bookmark",
+    "BulkOperation",
+    "Dismissal",
     "FailedJob",
     "Gate",
     "Job",

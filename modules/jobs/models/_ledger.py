@@ -109,6 +109,25 @@ class Job(models.Model):
             models.Index(fields=["run_at"], condition=Q(state__in=domain.WAITING), name="jobs_job_due"),
             models.Index(fields=["worker_id"], condition=Q(state=domain.State.RUNNING), name="jobs_job_running"),
             models.Index(fields=["finished_at"], condition=Q(state__in=domain.DEAD_LETTERS), name="jobs_job_dead"),
+            # What the console's lists ask for, of jobs that have ended: a run costs one entry in each, at its end.
+            models.Index(
+                fields=["actor", "id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],  # for beginnings of names, too
+                condition=Q(finished_at__isnull=False),
+                name="jobs_job_ended_by_actor",
+            ),
+            models.Index(
+                fields=["queue", "id"],
+                opclasses=["varchar_pattern_ops", "uuid_ops"],
+                condition=Q(finished_at__isnull=False),
+                name="jobs_job_ended_by_queue",
+            ),
+            models.Index(fields=["id"], condition=Q(state=domain.State.CANCELLED), name="jobs_job_cancelled"),
+            models.Index(
+                fields=["fingerprint", "tenant_id"],
+                condition=Q(state__in=domain.DEAD_LETTERS),
+                name="jobs_job_dead_by_cause",
+            ),
             GinIndex(fields=["tags"], condition=~Q(tags=[]), name="jobs_job_tags"),
             # For the API, which sees one tenant; the platform's own jobs have none and cost nothing here.
             models.Index(fields=["tenant_id", "id"], condition=Q(tenant_id__isnull=False), name="jobs_job_tenant"),

@@ -140,6 +140,64 @@ class ReplayedJob(models.Model):
         return f"{self.replay_id} {self.job_id}"
 
 
+class BulkOperation(models.Model):
+    """What an operator does to all jobs that match a search, in chunks: the search, how far it is, how it went.
+
+    Jobs sent later are not caught (`upto`). The counters change with the jobs, in one transaction under this row's
+    lock. Permissions are those of Job.
+    """
+
+    class Verb(models.TextChoices):
+        CANCEL = "cancel", _("Cancel")
+        REPLAY = "replay", _("Replay")
+        DISCARD = "discard", _("Discard")
+
+    class State(models.TextChoices):
+        RUNNING = "running", _("Running")
+        PAUSED = "paused", _("Halted")
+        DONE = "done", _("Done")
+        STOPPED = "stopped", _("Cancelled")
+
+    verb = models.CharField(_("what"), max_length=7, choices=Verb)
+    search = models.TextField(_("search"), help_text=_("Words that another search for jobs would take."))
+    tenant_ids = ArrayField(
+        models.BigIntegerField(),
+        verbose_name=_("tenants"),
+        null=True,
+        help_text=_("Whose jobs alone; empty for those of all and of nobody."),
+    )
+    upto = models.UUIDField(_("newest job"))
+    after = models.UUIDField(_("passed"), null=True, blank=True)
+    reason = models.CharField(_("reason"), max_length=300)
+    started_by = models.CharField(_("begun by"), max_length=200)
+    started_at = models.DateTimeField(_("started"))
+    state = models.CharField(_("state"), max_length=7, choices=State, default=State.RUNNING)
+    ended_at = models.DateTimeField(_("stopped or ended"), null=True, blank=True)
+    total = models.IntegerField(_("jobs"), help_text=_("That matched when it began."))
+    done = models.IntegerField(_("done"), default=0)
+    passed_over = models.IntegerField(
+        _("passed over"), default=0, help_text=_("Moved on by themselves, or by somebody else, at their turn.")
+    )
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("bulk action")
+        verbose_name_plural = _("bulk actions")
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(verb__in=["cancel", "replay", "discard"]), name="jobs_bulk_verb_known"),
+            models.CheckConstraint(
+                condition=Q(state="running", ended_at__isnull=True)
+                | Q(state__in=["paused", "done", "stopped"], ended_at__isnull=False),
+                name="jobs_bulk_ended_when_not_running",
+            ),
+            models.CheckConstraint(condition=Q(total__gte=0, done__gte=0, passed_over__gte=0), name="jobs_bulk_counts"),
+        ]
+        indexes: ClassVar = [models.Index(fields=["ended_at"], name="jobs_bulk_ended")]
+
+    def __str__(self) -> str:
+        return f"#{self.pk} {self.get_verb_display()}: {self.search}"
+
+
 class JobChange(models.Model):
     """Somebody changed the arguments of a job that did not run; secrets are hidden in both. Deleted with its job."""
 
@@ -157,3 +215,18 @@ class JobChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_id} {self.changed_at:%Y-%m-%d %H:%M}"
+
+
+class Dismissal(models.Model):
+    """Something that a reader of the console does not want to see again. Permissions: everybody their own."""
+
+    user_id = models.BigIntegerField()
+    what = models.CharField(max_length=30)
+    at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        constraints: ClassVar = [models.UniqueConstraint(fields=["user_id", "what"], name="jobs_dismissal_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.what}"

@@ -20,6 +20,7 @@ from modules.jobs.selectors._counts import (
 )
 from modules.jobs.selectors._fit import check_callbacks, check_unfinished
 from modules.jobs.selectors._gates import PAUSED, paused_gates
+from modules.jobs.selectors._hindsight import PastIncident, past_incidents, per_hour
 from modules.jobs.selectors._illnesses import (
     Indexes,
     batches_never_told,
@@ -63,8 +64,10 @@ from modules.jobs.selectors._replays import (
     tenant_replays,
 )
 from modules.jobs.selectors._schedules import (
+    PastRun,
     get_schedule,
     get_tenant_schedule,
+    last_runs,
     newest_firings,
     next_run,
     schedule_lags,
@@ -74,13 +77,17 @@ from modules.jobs.selectors._schedules import (
     tenant_schedules,
     upcoming,
 )
+from modules.jobs.selectors._search import LOOKED_AT, in_state, is_partial, search_jobs, with_column
 from modules.jobs.selectors._workers import has_live_workers, living_workers, served_queues, workers_by_pool
 
 __all__ = [
     "BY_API",
+    "LOOKED_AT",
     "PAUSED",
     "ActorFigures",
     "Indexes",
+    "PastIncident",
+    "PastRun",
     "QueueBoard",
     "QueueFigures",
     "QueueState",
@@ -109,10 +116,13 @@ __all__ = [
     "get_tenant_replay",
     "get_tenant_schedule",
     "has_live_workers",
+    "in_state",
+    "is_partial",
     "is_quiet",
     "job_changes",
     "job_states",
     "known_queues",
+    "last_runs",
     "ledger_imbalance",
     "limits",
     "living_workers",
@@ -127,7 +137,9 @@ __all__ = [
     "oldest_resting",
     "open_alerts",
     "other_pauses",
+    "past_incidents",
     "paused_gates",
+    "per_hour",
     "quarantined_jobs",
     "queue_boards",
     "queue_figures",
@@ -139,6 +151,7 @@ __all__ = [
     "schedules",
     "schedules_ahead",
     "schedules_of_jobs",
+    "search_jobs",
     "served_queues",
     "sick_indexes",
     "stuck_schedules",
@@ -147,6 +160,7 @@ __all__ = [
     "tenant_schedules",
     "upcoming",
     "waiting_runs_forgotten",
+    "with_column",
     "workers_before_migration",
     "workers_by_pool",
 ]

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from modules.jobs.domain import InvalidSchedule, next_times
@@ -84,3 +86,34 @@ def next_run(schedule: JobSchedule, *, now: datetime) -> datetime | None:
         return next(iter(upcoming(schedule, after=now, count=1)), None)
     except InvalidSchedule:
         return None
+
+
+@dataclass(frozen=True)
+class PastRun:
+    """One due time of a schedule and what came of it; `state` is the job's now, "" where it is gone or was none."""
+
+    due_at: datetime
+    outcome: str
+    state: str
+    took: timedelta | None
+
+
+_LAST_RUNS = """
+    SELECT wanted.id, last.due_at, last.outcome, coalesce(job.state, ''), CASE WHEN job.started_at IS NOT NULL
+        THEN coalesce(job.finished_at, clock_timestamp()) - job.started_at END
+    FROM unnest(%s::bigint[]) AS wanted(id) CROSS JOIN LATERAL (
+        SELECT * FROM jobs_schedulefiring WHERE schedule_id = wanted.id ORDER BY due_at DESC LIMIT %s) AS last
+    LEFT JOIN jobs_job job ON job.id = last.job_id AND (%s::bigint[] IS NULL OR job.tenant_id = ANY(%s))
+    ORDER BY wanted.id, last.due_at"""
+
+
+def last_runs(
+    schedule_ids: Sequence[int], *, limit: int, tenant_ids: list[int] | None = None
+) -> dict[int, list[PastRun]]:
+    """Return the newest `limit` due times of each schedule, the oldest first; jobs of some tenants, or of all."""
+    found: dict[int, list[PastRun]] = {schedule_id: [] for schedule_id in schedule_ids}
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_RUNS, [list(schedule_ids), limit, tenant_ids, tenant_ids])
+        for schedule_id, *values in cursor.fetchall():
+            found[schedule_id].append(PastRun(*values))
+    return found

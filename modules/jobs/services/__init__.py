@@ -12,6 +12,16 @@ from modules.jobs.services._alerts import (
 from modules.jobs.services._answers import Answer, KeyReused, StillAnswering, answer_once, prune_answers
 from modules.jobs.services._batches import OpenBatch, batch, cancel_batch, prune_batches, settle_batches
 from modules.jobs.services._bells import QUARANTINE
+from modules.jobs.services._bulk import (
+    NothingMatches,
+    bulk_jobs,
+    continue_bulk,
+    pause_bulk,
+    prune_bulk,
+    resume_bulk,
+    start_bulk,
+    stop_bulk,
+)
 from modules.jobs.services._by_hand import next_bell
 from modules.jobs.services._changes import CHANGEABLE, CannotChange, change_arguments
 from modules.jobs.services._control import cancel, discard, discard_matching, prune, replay, replay_matching
@@ -86,6 +96,7 @@ __all__ = [
     "KeyReused",
     "LostFence",
     "MovedJob",
+    "NothingMatches",
     "NothingToReplay",
     "OpenBatch",
     "Pass",
@@ -95,6 +106,7 @@ __all__ = [
     "answer_once",
     "ask_restart",
     "batch",
+    "bulk_jobs",
     "cancel",
     "cancel_batch",
     "cancel_replay",
@@ -104,6 +116,7 @@ __all__ = [
     "change_schedule",
     "claim",
     "claim_many",
+    "continue_bulk",
     "continue_replays",
     "count_old_workers",
     "count_runs",
@@ -130,9 +143,11 @@ __all__ = [
     "note_tick",
     "notify",
     "pause",
+    "pause_bulk",
     "prune",
     "prune_answers",
     "prune_batches",
+    "prune_bulk",
     "prune_figures",
     "prune_firings",
     "prune_replays",
@@ -145,6 +160,7 @@ __all__ = [
     "replay_matching",
     "report_progress",
     "resume",
+    "resume_bulk",
     "resume_replay",
     "retire_worker",
     "retry",
@@ -158,8 +174,10 @@ __all__ = [
     "set_webhook",
     "settle_batches",
     "snooze",
+    "start_bulk",
     "start_replay",
     "stop",
+    "stop_bulk",
     "stop_replay",
     "succeed",
     "succeed_many",

@@ -5,14 +5,17 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import Q
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from modules.jobs import clients
+from modules.jobs import clients, selectors
 from modules.jobs.clients import BrokerDown, LaneBroken
 from modules.jobs.domain import ENDED, WAITING, State
 from modules.jobs.models import Job, Pause
 from modules.jobs.services._bells import QUARANTINE
 from modules.jobs.services._gates import Candidate, Gates, Key, read_gates
+
+MOST_COUNTED = 10_000  # jobs before one; nobody waits better for knowing more
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,9 @@ def _turn(job: Job) -> Reason:
     if job.dispatched_at:
         return Reason(_("Its bell rang at %s.") % f"{job.dispatched_at:%H:%M:%S}", _("A free thread of a worker."))
     earlier = Q(priority__lt=job.priority) | Q(priority=job.priority, id__lt=job.id)
-    count = Job.objects.filter(earlier, state=State.QUEUED, queue=job.queue).count()
-    return Reason(_("%d jobs of its queue are before it.") % count, _("Their start; more threads make it shorter."))
+    count = Job.objects.filter(selectors.in_state(State.QUEUED), earlier, queue=job.queue)[:MOST_COUNTED].count()
+    shown = number_format(count, force_grouping=True) + ("+" if count == MOST_COUNTED else "")
+    return Reason(_("%s jobs of its queue are before it.") % shown, _("Their start; more threads make it shorter."))
 
 
 def _threads(queue: str) -> int:

@@ -1,8 +1,15 @@
 """What every operators' screen is made of; the only code that names the admin's theme, so that it can be left."""
 
-from modules.kernel.console._admin import ConsoleAdmin, ConsoleInline, ReadOnlyAdmin, ReadOnlyInline, chosen_queryset
+from modules.kernel.console._admin import (
+    ConsoleAdmin,
+    ConsoleInline,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    asked_once,
+    chosen_queryset,
+)
 from modules.kernel.console._buttons import ButtonSpec, button, note_bulk, shown_buttons
-from modules.kernel.console._charts import Column, column_chart, meter, parted_bar, sparkline
+from modules.kernel.console._charts import Column, Mark, column_chart, meter, parted_bar, sparkline, strip
 from modules.kernel.console._display import (
     Fact,
     Step,
@@ -53,6 +60,7 @@ __all__ = [
     "ConsoleInline",
     "Fact",
     "LongSelectWidget",
+    "Mark",
     "NumberWidget",
     "PasswordChangeForm",
     "PasswordWidget",
@@ -67,6 +75,7 @@ __all__ = [
     "UserChangeForm",
     "UserCreationForm",
     "add_fact",
+    "asked_once",
     "badge",
     "bars",
     "button",
@@ -90,6 +99,7 @@ __all__ = [
     "progress_bar",
     "shown_buttons",
     "sparkline",
+    "strip",
     "table",
     "tenant_names",
     "text_block",

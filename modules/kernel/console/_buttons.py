@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +45,8 @@ def button(
 ) -> Callable[[F], F]:
     """Make a button of a method `(request, row) -> None` that calls one service and tells the reader what happened.
 
-    `shown_for(row)` hides it where it makes no sense; the service behind refuses by itself.
+    `shown_for(row)` hides it where it makes no sense, and refuses the press of a page that is out of date; the service
+    behind refuses by itself what changes between the two.
     """
 
     def decorate(method: F) -> F:
@@ -64,8 +66,12 @@ def press(admin: HasButtons, request: HttpRequest, object_id: str, name: str) ->
     if row is None:
         raise Http404
     method = getattr(admin, name)
-    method(request, row)
-    admin.log_change(request, row, str(method.spec.label))
+    if method.spec.shown_for(row):
+        method(request, row)
+        admin.log_change(request, row, str(method.spec.label))
+    else:
+        text = _("%(button)s is not offered any more: this has changed since the page was shown. Nothing was done.")
+        messages.warning(request, text % {"button": method.spec.label})
     return HttpResponseRedirect(_back(admin, request, row))
 
 
@@ -80,16 +86,16 @@ def shown_buttons(admin: HasButtons, request: HttpRequest, row: Any, names: tupl
     ]
 
 
-def note_bulk(request: HttpRequest, model: Any, *, what: str, count: int) -> None:
-    """Keep who did something to many rows at once, and tell them."""
-    matching = [{"changed": {"fields": [request.GET.urlencode()[:1_000]]}}]
+def note_bulk(request: HttpRequest, model: Any, *, what: str, count: int, why: str = "") -> None:
+    """Keep who did something to many rows at once, to which ones and why, and tell them."""
+    said = [text for text in (request.GET.urlencode()[:1_000], why) if text]
     LogEntry.objects.create(
         user_id=int(request.user.pk or 0),
         content_type=ContentType.objects.get_for_model(model),
         object_id=None,
         object_repr=what[:200],
         action_flag=CHANGE,
-        change_message=json.dumps(matching) if request.GET else "",
+        change_message=json.dumps([{"changed": {"fields": said}}]) if said else "",
     )
     messages.add_message(request, messages.SUCCESS if count else messages.WARNING, what)
 

@@ -48,8 +48,38 @@ def sparkline(values: Sequence[float], *, label: str, tone: str = "blue") -> Saf
     )
 
 
-def column_chart(columns: Sequence[Column], *, label: str, tone: str = "blue", top: str = "") -> SafeString:
-    """Return a chart as wide as its panel; `top` names the value of the highest line.
+@dataclass(frozen=True)
+class Mark:
+    """One run in a strip: its color, its height (0 to 1), what it says when it is pointed at."""
+
+    tone: str
+    height: float
+    text: str
+
+
+def strip(marks: Sequence[Mark], *, label: str) -> SafeString:
+    """Return columns of many colors for a table's cell, the oldest first; what went wrong is never a short one."""
+    drawn = ((_mark(mark, place * SPARK_STEP),) for place, mark in enumerate(marks))
+    width = max(len(marks) * SPARK_STEP - 2, 1)
+    return format_html(
+        '<svg class="bk-spark bk-strip" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}">{}</svg>',
+        *(width, SPARK_HEIGHT, width, SPARK_HEIGHT, label, format_html_join("", "{}", drawn)),
+    )
+
+
+def _mark(mark: Mark, x: int) -> SafeString:
+    height = round(4 + (SPARK_HEIGHT - 4) * min(max(mark.height, 0), 1), 1)
+    return format_html(
+        '<g class="bk-{}"><title>{}</title><rect x="{}" width="{}" height="{}" fill="transparent"/>'
+        '<rect x="{}" y="{}" width="5" height="{}" rx="1" class="bk-bar"/></g>',
+        *(mark.tone, mark.text, x, SPARK_STEP, SPARK_HEIGHT, x, round(SPARK_HEIGHT - height, 1), height),
+    )
+
+
+def column_chart(
+    columns: Sequence[Column], *, label: str, tone: str = "blue", top: str = "", labels: int = LABELS
+) -> SafeString:
+    """Return a chart as wide as its panel; `top` names the value of the highest line, `labels` words stand below.
 
     The drawing is stretched, so its words stand beside it: as large on a phone as on a screen.
     """
@@ -64,13 +94,13 @@ def column_chart(columns: Sequence[Column], *, label: str, tone: str = "blue", t
         *(tone, top, CHART_WIDTH, CHART_HEIGHT, label),
         format_html_join("", '<line x1="0" y1="{}" x2="{}" y2="{}"/>', lines),
         format_html_join("", "{}", drawn),
-        format_html_join("", '<span style="left: {}%">{}</span>', _axis(columns)),
+        format_html_join("", '<span style="left: {}%">{}</span>', _axis(columns, labels)),
     )
 
 
-def _axis(columns: Sequence[Column]) -> list[tuple[float, str]]:
+def _axis(columns: Sequence[Column], labels: int) -> list[tuple[float, str]]:
     """Return the words below a chart and where each has its middle, in hundredths of the width; the last is named."""
-    every = -(-len(columns) // LABELS) or 1
+    every = -(-len(columns) // labels) or 1
     return [
         (round(100 * (place + 0.5) / len(columns), 2), column.label)
         for place, column in enumerate(columns)

@@ -28,12 +28,16 @@ class StateFilter(SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[Any, Any]]:
         """Return what an event may be."""
-        return [("waiting", _("Waiting")), ("handled", _("Handled"))]
+        return [("waiting", _("Waiting")), ("handled", _("Handled")), ("refused", _("Refused by the shop"))]
 
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
-        """Return the events that wait, or those that are done."""
-        if self.value() in {"waiting", "handled"}:
-            return queryset.filter(handled_at__isnull=self.value() == "waiting")
+        """Return the events that wait, those that are done, or those that were given up."""
+        if self.value() == "waiting":
+            return queryset.filter(handled_at=None)
+        if self.value() == "handled":
+            return queryset.filter(handled_at__isnull=False, reason="")
+        if self.value() == "refused":
+            return queryset.filter(handled_at__isnull=False).exclude(reason="")
         return queryset
 
 
@@ -47,8 +51,16 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     ordering = ("-id",)
     sortable_by = ()
     buttons = ("again",)
-    fields = (("told", "shop", "state"), ("deliveries", "received_in_full", "handled_in_full"), "content")
-    readonly_fields = ("told", "state", "received", "handled", "received_in_full", "handled_in_full", "content")
+    fields = (
+        ("told", "shop", "state"),
+        ("deliveries", "received_in_full", "handled_in_full"),
+        ("failures", "next_try_at", "reason"),
+        "content",
+    )
+    readonly_fields = (
+        *("told", "state", "received", "handled", "received_in_full", "handled_in_full"),
+        *("failures", "next_try_at", "reason", "content"),
+    )
 
     @display(description=gettext_lazy("event"))
     def told(self, row: WebhookEvent) -> str:
@@ -59,6 +71,8 @@ class WebhookEventAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("state"))
     def state(self, row: WebhookEvent) -> str:
         """Show whether anything was done about it."""
+        if row.handled_at and row.reason:
+            return badge(_("Refused by the shop"), icon="block", tone="red")
         if row.handled_at:
             return badge(_("Handled"), icon="check_circle", tone="green")
         return badge(_("Waiting"), icon="hourglass_empty", tone="amber")

@@ -47,7 +47,7 @@ from modules.shoptet.domain.snapshots import (
     wait_before_poll,
 )
 from modules.shoptet.domain.stocks import Movement, read_last_id, read_movement, read_stock_ids, read_supply
-from modules.shoptet.domain.webhooks import WebhookFacts, is_signed, read_webhook, webhook_signature
+from modules.shoptet.domain.webhooks import WebhookFacts, is_install_code, is_signed, read_webhook, webhook_signature
 
 __all__ = [
     "ACCESS_TOKENS_AT_ONCE",
@@ -78,6 +78,7 @@ __all__ = [
     "Window",
     "clean",
     "format_time",
+    "is_install_code",
     "is_signed",
     "is_token",
     "months",

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from modules.orders.domain import UnreadableOrder
 from modules.shoptet.domain.reader import Reader, clean
 
+MAX_CODE_LENGTH = 512
+
 
 @dataclass(frozen=True, slots=True)
 class WebhookFacts:
@@ -42,6 +44,11 @@ def read_webhook(body: bytes) -> WebhookFacts:
     if not facts.event or not facts.instance:
         raise event.unreadable("event", "is missing")
     return facts
+
+
+def is_install_code(text: str) -> bool:
+    """Return whether a text may be the code of an installation: the vendor's have 255 characters."""
+    return 0 < len(text) <= MAX_CODE_LENGTH and text.isascii() and text.isprintable() and " " not in text
 
 
 def webhook_signature(body: bytes, key: str) -> str:

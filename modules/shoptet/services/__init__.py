@@ -1,9 +1,16 @@
+from modules.shoptet.services._addons import (
+    AddonAddresses,
+    AddonUnknown,
+    add_addon,
+    addon_addresses,
+    install_addon,
+    open_shop,
+)
 from modules.shoptet.services._cursors import CursorLost
-from modules.shoptet.services._customers import fetch_new_customers
+from modules.shoptet.services._customers import catch_up_customer_deletions, fetch_new_customers
 from modules.shoptet.services._details import catch_up_deletions, refresh_orders
 from modules.shoptet.services._imports import process_snapshot
 from modules.shoptet.services._kinds import KINDS
-from modules.shoptet.services._order_run import SyncPaused
 from modules.shoptet.services._orders import fetch_new_orders
 from modules.shoptet.services._product_details import catch_up_product_deletions
 from modules.shoptet.services._product_reconciliation import reconcile_products, rehearse_product_reconciliation
@@ -17,7 +24,7 @@ from modules.shoptet.services._requests import (
     request_reading,
     request_readings,
 )
-from modules.shoptet.services._runs import AlreadyRunning
+from modules.shoptet.services._runs import AlreadyRunning, SyncPaused
 from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop
 from modules.shoptet.services._snapshots import (
     SnapshotClosed,
@@ -31,18 +38,19 @@ from modules.shoptet.services._snapshots import (
 from modules.shoptet.services._statuses import refresh_statuses
 from modules.shoptet.services._stocks import fetch_stocks
 from modules.shoptet.services._storefronts import NotAMaster, fill_from
-from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
-from modules.shoptet.services._webhooks import (
-    WebhookRefused,
+from modules.shoptet.services._webhook_handling import (
     handle_again,
+    handle_refused_again,
     handle_webhooks,
-    prune_webhooks,
-    receive_webhook,
     request_handling,
 )
+from modules.shoptet.services._webhook_keys import register_webhooks, renew_webhook_key, webhook_url
+from modules.shoptet.services._webhooks import WebhookRefused, prune_webhooks, receive_addon_event, receive_webhook
 
 __all__ = [
     "KINDS",
+    "AddonAddresses",
+    "AddonUnknown",
     "AlreadyRunning",
     "CursorLost",
     "NotAMaster",
@@ -51,8 +59,11 @@ __all__ = [
     "SyncPaused",
     "UnsafeAddress",
     "WebhookRefused",
+    "add_addon",
     "add_shop",
+    "addon_addresses",
     "ask_for_snapshot",
+    "catch_up_customer_deletions",
     "catch_up_deletions",
     "catch_up_product_deletions",
     "check_snapshot",
@@ -65,11 +76,15 @@ __all__ = [
     "fill_from",
     "give_up",
     "handle_again",
+    "handle_refused_again",
     "handle_webhooks",
     "import_master_products",
+    "install_addon",
+    "open_shop",
     "prefill_target",
     "process_snapshot",
     "prune_webhooks",
+    "receive_addon_event",
     "receive_webhook",
     "reconcile_orders",
     "reconcile_products",

@@ -62,6 +62,11 @@ def last_id(*, shop: Shop, name: str) -> int | None:
     return cursor.position_id if cursor else None
 
 
+def names(*, shop: Shop, beginning: str) -> list[str]:
+    """Return the names of the shop's cursors that begin so."""
+    return list(SyncCursor.objects.filter(shop=shop, name__startswith=beginning).values_list("name", flat=True))
+
+
 def note_last_id(*, shop: Shop, name: str, last_id: int) -> None:
     """Write the last id read, which may be a lower one: a shop may begin anew. Keep a hold in the same transaction."""
     SyncCursor.objects.update_or_create(

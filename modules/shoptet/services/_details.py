@@ -1,7 +1,7 @@
 """Orders asked for one by one: whatever made somebody ask, what comes back is stored in the same way."""
 
 from collections.abc import Collection, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,14 +12,13 @@ from modules.orders import selectors as order_selectors
 from modules.orders import services as order_services
 from modules.orders.domain import OrderFacts, UnreadableOrder
 from modules.shoptet import domain, selectors
-from modules.shoptet.clients import CONNECTIONS, Answer, RateLimited, ShoptetClient
+from modules.shoptet.clients import CONNECTIONS, Answer, RateLimited, ShoptetClient, ShoptetError
 from modules.shoptet.models import ParkedRecord, Shop
 from modules.shoptet.services import _executions as executions
+from modules.shoptet.services._patience import Patience, Requested, collect
 from modules.shoptet.services._shops import connect
 
 CODES_AT_ONCE = 50  # details fetched and stored together
-
-Requested = Mapping[str, Future[Answer]]  # by code
 
 
 @dataclass
@@ -37,18 +36,13 @@ def request_details(*, client: ShoptetClient, pool: Executor, codes: Collection[
     return {code: pool.submit(client.order, code) for code in codes}
 
 
-def read_details(requested: Requested, *, shop: Shop) -> Details:
-    """Wait for what was asked for, at least one order. Raises ShoptetError, and then asks for no other."""
-    try:
-        answers = {code: answer.result() for code, answer in requested.items()}
-    finally:
-        for answer in requested.values():
-            answer.cancel()
-    return _sorted(answers, default_currency=shop.channel.currency)
+def read_details(requested: Requested, *, shop: Shop, patience: Patience | None = None) -> Details:
+    """Wait for what was asked for, without what `patience` bears. Raises ShoptetError, and then asks for no other."""
+    return _sorted(collect(requested, patience=patience), default_currency=shop.channel.currency)
 
 
 def _sorted(answers: Mapping[str, Answer], *, default_currency: str) -> Details:
-    found = Details(min(answer.at for answer in answers.values()))
+    found = Details(min((answer.at for answer in answers.values()), default=clock.now()))
     for code, answer in answers.items():
         if answer.data is None:
             found.gone.append(code)
@@ -86,20 +80,23 @@ def store_details(*, shop: Shop, found: Details) -> dict[str, int]:
     }
 
 
-def refresh_orders(*, shop: Shop, codes: Collection[str]) -> None:
+def refresh_orders(*, shop: Shop, codes: Collection[str]) -> dict[str, ShoptetError]:
     """Bring orders to their present state, each as the shop tells it now: deleted is what the shop has not.
 
-    Fifty at a time, each fifty a transaction. Safe to repeat and beside any other reading. Raises ShoptetError.
+    Returns what the shop refuses of single orders, by code: that stays as it was. Fifty at a time, each fifty a
+    transaction. Safe to repeat and beside any other reading. Raises ShoptetError for what concerns all of them.
     """
     if shop.paused_until and shop.paused_until > clock.now():
         raise RateLimited(shop.paused_until)
     wanted = [code for code in dict.fromkeys(codes) if 0 < len(code) <= domain.MAX_KEY_LENGTH]
     with connect(shop) as client, ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet") as pool:
+        patience = Patience(client)
         for start in range(0, len(wanted), CODES_AT_ONCE):
             requested = request_details(client=client, pool=pool, codes=wanted[start : start + CODES_AT_ONCE])
-            found = read_details(requested, shop=shop)
+            found = read_details(requested, shop=shop, patience=patience)
             with transaction.atomic():
                 store_details(shop=shop, found=found)
+    return patience.refused
 
 
 def catch_up_deletions(*, shop_id: int, since: datetime) -> None:
@@ -117,7 +114,9 @@ def catch_up_deletions(*, shop_id: int, since: datetime) -> None:
             codes += _readable_codes(page)
             number, page_count = number + 1, page.page_count if page.rows else 0
     stored = order_selectors.stored_versions(channel_id=shop.channel_id, codes=codes)
-    refresh_orders(shop=shop, codes=[code for code in codes if code in stored and not stored[code].is_deleted])
+    alive = [code for code in codes if code in stored and not stored[code].is_deleted]
+    for error in refresh_orders(shop=shop, codes=alive).values():
+        raise error
 
 
 def _readable_codes(page: domain.Page) -> list[str]:

@@ -17,8 +17,7 @@ from modules.shoptet.models import ParkedRecord, SnapshotExecution
 from modules.shoptet.services import _executions as executions
 from modules.shoptet.services import _files as files
 from modules.shoptet.services._kinds import SnapshotKind, kind_of
-from modules.shoptet.services._order_run import Report
-from modules.shoptet.services._runs import AlreadyRunning
+from modules.shoptet.services._runs import AlreadyRunning, Report
 from modules.shoptet.services._snapshots import Status, ask_again, logged
 
 RECORDS_PER_CHUNK = 1_000  # half a second: what a kill costs, and how long rows stay locked

@@ -99,6 +99,7 @@ CUSTOMERS = SnapshotKind(
     code=lambda facts: str(facts.guid),
     store=_store_customers,
     key="guid",
+    catch_up="shoptet.catch_up_customer_deletions",
 )
 
 KINDS = {"orders": ORDERS, "products": PRODUCTS, "customers": CUSTOMERS}

@@ -11,23 +11,18 @@ from django.utils.translation import gettext as _
 from modules.orders import selectors as order_selectors
 from modules.orders.domain import StoredVersion
 from modules.shoptet import domain, selectors
-from modules.shoptet.clients import CONNECTIONS, ORDERS_PER_PAGE, ShoptetClient, TemporaryShoptetError
+from modules.shoptet.clients import CONNECTIONS, ShoptetClient, TemporaryShoptetError
+from modules.shoptet.clients.limits import ORDERS_PER_PAGE
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._details import CODES_AT_ONCE, Requested, read_details, request_details, store_details
+from modules.shoptet.services._details import CODES_AT_ONCE, read_details, request_details, store_details
+from modules.shoptet.services._patience import Requested
 from modules.shoptet.services._reading import Reading, read_rows
+from modules.shoptet.services._runs import MAX_PARKED_RETRIES, MAX_PASSES, Report, SyncPaused
 from modules.shoptet.services._shops import connect
 
-MAX_PASSES = 5  # over a list that keeps changing under the reader
-MAX_PARKED_RETRIES = 100  # per run
-
 T = TypeVar("T")
-Report = Callable[[int, int, str], None]
-
-
-class SyncPaused(Exception):
-    """The run has done its share; call again, what is stored is not fetched twice."""
 
 
 @dataclass
@@ -44,21 +39,22 @@ class OrderRun(Reading):
     asked: set[str] = field(default_factory=set)  # codes fetched in this run: once is enough
     requested: Requested = field(default_factory=dict)  # on its way, while what came before it is stored
 
-    def run(self, *, fallback_lookback_hours: int | None) -> None:
+    def run(self, *, fallback_lookback_hours: int | None) -> datetime:
         with ExitStack() as stack:
             self.client: ShoptetClient = stack.enter_context(connect(self.shop))
             self.pool = ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet")
             stack.callback(self.pool.shutdown, cancel_futures=True)
-            self.read(fallback_lookback_hours=fallback_lookback_hours)
+            return self.read(fallback_lookback_hours=fallback_lookback_hours)
 
-    def read(self, *, fallback_lookback_hours: int | None) -> None:
+    def read(self, *, fallback_lookback_hours: int | None) -> datetime:
+        self.hopeless = self.set_aside_before_the_pause()
         described_at = self.describe()
         deletions_at = self.take_deletions()
         shop_time = deletions_at or described_at
         window = self.open_window(shop_time=shop_time, fallback_lookback_hours=fallback_lookback_hours)
         self.take_window(window)
         self.retry_parked()
-        self.finish(window)
+        return window.changed_to
 
     def take_deletions(self) -> datetime | None:
         """Bury the orders that the shop deleted since the last run; return the shop's time if it was asked.
@@ -126,7 +122,7 @@ class OrderRun(Reading):
         rows, unreadable = read_rows(page)
         stored = self.stored(rows)
         wanted = [row.code for row in rows if domain.needs_detail(row, stored.get(row.code))]
-        self.take([code for code in wanted if code not in self.asked])
+        self.take([code for code in wanted if code not in self.asked and code not in self.hopeless])
         self.park(unreadable)
         return {row.code for row in rows} | {f"\x00{page.number} {place}" for place in range(len(unreadable))}
 
@@ -153,6 +149,6 @@ class OrderRun(Reading):
     def retry_parked(self) -> None:
         """Ask again for what could not be read in earlier runs."""
         kind = ParkedRecord.Kind.ORDER
-        codes = selectors.retryable_codes(shop_id=self.shop.pk, kind=kind, left_out=self.asked)
+        codes = selectors.retryable_codes(shop_id=self.shop.pk, kind=kind, left_out=self.asked | self.hopeless)
         self.take(list(codes[:MAX_PARKED_RETRIES]))
         self.settle()

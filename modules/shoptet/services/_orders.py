@@ -2,8 +2,8 @@ from uuid import UUID
 
 from modules.shoptet import selectors
 from modules.shoptet.models import SnapshotExecution
-from modules.shoptet.services._order_run import OrderRun, Report
-from modules.shoptet.services._runs import Runner, open_run
+from modules.shoptet.services._order_run import OrderRun
+from modules.shoptet.services._runs import Report, Runner, finish_run, open_run
 
 CURSOR = "orders.change_time"
 KIND = SnapshotExecution.Kind.ORDERS_INCREMENTAL
@@ -31,5 +31,5 @@ def fetch_new_orders(
         return None
     with open_run(shop=shop, cursor=CURSOR, kind=KIND, runner=Runner(holder, trigger, job_id)) as run:
         reading = OrderRun(shop, run.hold, run.execution, report, most_details)
-        reading.run(fallback_lookback_hours=fallback_lookback_hours)
+        finish_run(run, position_at=reading.run(fallback_lookback_hours=fallback_lookback_hours))
     return run.execution

@@ -14,9 +14,17 @@ from modules.catalog.domain import CategoryFacts, ImportResult, ProductFacts
 from modules.kernel import clock
 from modules.orders.domain import UnreadableOrder
 from modules.shoptet import domain, selectors
-from modules.shoptet.clients import CONNECTIONS, Answer, RateLimited, ShoptetClient, TemporaryShoptetError
+from modules.shoptet.clients import (
+    CONNECTIONS,
+    Answer,
+    RateLimited,
+    ShoptetClient,
+    ShoptetError,
+    TemporaryShoptetError,
+)
 from modules.shoptet.models import ParkedRecord, Shop
 from modules.shoptet.services import _executions as executions
+from modules.shoptet.services._patience import Patience, collect
 from modules.shoptet.services._reading import read_rows
 from modules.shoptet.services._shops import connect
 from modules.shoptet.services._storefronts import open_storefront
@@ -35,10 +43,12 @@ class FoundProducts:
     gone: list[str] = field(default_factory=list)
 
 
-def fetch_products(*, client: ShoptetClient, pool: Executor, guids: Collection[str]) -> FoundProducts:
-    """Ask for products by GUID, at least one. Raises ShoptetError."""
-    answers = dict(zip(guids, pool.map(client.product, guids), strict=True))
-    found = FoundProducts(min(answer.at for answer in answers.values()))
+def fetch_products(
+    *, client: ShoptetClient, pool: Executor, guids: Collection[str], patience: Patience | None = None
+) -> FoundProducts:
+    """Ask for products by GUID; what `patience` bears is left out. Raises ShoptetError, and then asks for no other."""
+    answers = collect({guid: pool.submit(client.product, guid) for guid in guids}, patience=patience)
+    found = FoundProducts(min((answer.at for answer in answers.values()), default=clock.now()))
     for guid, answer in answers.items():
         _sort(found, guid, answer)
     return found
@@ -114,19 +124,24 @@ def _read_categories(client: ShoptetClient) -> list[CategoryFacts] | None:
     return list(found.values()) if totals == {rows} else None
 
 
-def refresh_products(*, shop: Shop, guids: Collection[str]) -> None:
+def refresh_products(*, shop: Shop, guids: Collection[str]) -> dict[str, ShoptetError]:
     """Bring products of a master to their present state, each as the shop tells it now; see `refresh_orders`."""
     if shop.paused_until and shop.paused_until > clock.now():
         raise RateLimited(shop.paused_until)
     wanted = [guid for guid in dict.fromkeys(guids) if 0 < len(guid) <= domain.MAX_KEY_LENGTH]
     with connect(shop) as client, ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet") as pool:
-        _take(shop, client, pool, wanted)
+        patience = Patience(client)
+        _take(shop, client, pool, wanted, patience=patience)
+    return patience.refused
 
 
-def _take(shop: Shop, client: ShoptetClient, pool: Executor, guids: Sequence[str]) -> None:
+def _take(
+    shop: Shop, client: ShoptetClient, pool: Executor, guids: Sequence[str], *, patience: Patience | None = None
+) -> None:
     """Fetch products and store what came, fifty in one transaction."""
     for start in range(0, len(guids), GUIDS_AT_ONCE):
-        found = fetch_products(client=client, pool=pool, guids=guids[start : start + GUIDS_AT_ONCE])
+        chunk = guids[start : start + GUIDS_AT_ONCE]
+        found = fetch_products(client=client, pool=pool, guids=chunk, patience=patience)
         with transaction.atomic():
             store_products(shop=shop, found=found)
 

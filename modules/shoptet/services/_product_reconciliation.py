@@ -18,11 +18,19 @@ from modules.shoptet.clients import CONNECTIONS, ShoptetClient, TemporaryShoptet
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._order_run import MAX_PARKED_RETRIES, MAX_PASSES, Report, SyncPaused
 from modules.shoptet.services._product_details import GUIDS_AT_ONCE, fetch_products, store_products
 from modules.shoptet.services._reading import read_rows
 from modules.shoptet.services._reconciliation import Rehearsal
-from modules.shoptet.services._runs import Run, Runner, finish_run, open_run
+from modules.shoptet.services._runs import (
+    MAX_PARKED_RETRIES,
+    MAX_PASSES,
+    Report,
+    Run,
+    Runner,
+    SyncPaused,
+    finish_run,
+    open_run,
+)
 from modules.shoptet.services._shops import connect
 from modules.shoptet.services._storefronts import NotAMaster, open_storefront
 

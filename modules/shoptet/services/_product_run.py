@@ -14,7 +14,6 @@ from modules.shoptet.clients import CONNECTIONS, TemporaryShoptetError
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._order_run import MAX_PARKED_RETRIES, MAX_PASSES, Report, SyncPaused
 from modules.shoptet.services._product_details import (
     GUIDS_AT_ONCE,
     fetch_categories,
@@ -23,7 +22,7 @@ from modules.shoptet.services._product_details import (
     store_products,
 )
 from modules.shoptet.services._reading import Reading, read_rows
-from modules.shoptet.services._requests import request_target_prefills
+from modules.shoptet.services._runs import MAX_PARKED_RETRIES, MAX_PASSES, Report, SyncPaused
 from modules.shoptet.services._shops import connect
 from modules.shoptet.services._storefronts import open_storefront
 
@@ -41,10 +40,11 @@ class ProductRun(Reading):
     most_details: int | None  # per run; None for no limit
     asked: set[str] = field(default_factory=set)  # GUIDs fetched in this run: once is enough
 
-    def run(self, *, fallback_lookback_hours: int | None) -> None:
+    def run(self, *, fallback_lookback_hours: int | None) -> datetime:
         with ExitStack() as stack:
             self.client = stack.enter_context(connect(self.shop))
             self.pool = stack.enter_context(ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="shoptet"))
+            self.hopeless = self.set_aside_before_the_pause()
             described_at = self.describe()
             self.storefront_id = open_storefront(self.shop)
             shop_time = self.take_deletions() or described_at
@@ -52,7 +52,7 @@ class ProductRun(Reading):
             self.take_categories()
             self.take_window(window)
             self.retry_parked()
-            self.finish(window)
+            return window.changed_to
 
     def take_categories(self) -> None:
         categories = fetch_categories(self.client)
@@ -103,7 +103,7 @@ class ProductRun(Reading):
         seen |= {f"\x00{page.number} {place}" for place in range(len(unreadable))}
         for start in range(0, max(len(rows), 1), GUIDS_AT_ONCE):
             part = rows[start : start + GUIDS_AT_ONCE]
-            self.take([guid for guid in self.changed(part) if guid not in self.asked])
+            self.take([guid for guid in self.changed(part) if guid not in self.asked and guid not in self.hopeless])
             seen |= {row.code for row in part}
             self.go_on(done=len(seen), total=page.total_count)
 
@@ -132,11 +132,6 @@ class ProductRun(Reading):
 
     def retry_parked(self) -> None:
         """Ask again for what could not be read in earlier runs."""
-        guids = selectors.retryable_codes(shop_id=self.shop.pk, kind=self.parked_kind, left_out=self.asked)
+        left_out = self.asked | self.hopeless
+        guids = selectors.retryable_codes(shop_id=self.shop.pk, kind=self.parked_kind, left_out=left_out)
         self.take(guids[:MAX_PARKED_RETRIES])
-
-    def finish(self, window: domain.Window) -> None:
-        """End as every reading does, and in the same commit send what fills in the targets."""
-        with transaction.atomic():
-            super().finish(window)
-            request_target_prefills(shop=self.shop)

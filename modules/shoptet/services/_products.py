@@ -1,14 +1,15 @@
 from uuid import UUID
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from modules.catalog import services as catalog_services
 from modules.shoptet import selectors
 from modules.shoptet.models import SnapshotExecution
-from modules.shoptet.services._order_run import Report
 from modules.shoptet.services._product_details import fetch_categories
 from modules.shoptet.services._product_run import ProductRun
-from modules.shoptet.services._runs import Runner, open_run
+from modules.shoptet.services._requests import request_target_prefills
+from modules.shoptet.services._runs import Report, Runner, finish_run, open_run
 from modules.shoptet.services._shops import connect
 from modules.shoptet.services._storefronts import NotAMaster, open_storefront
 
@@ -38,7 +39,10 @@ def import_master_products(
         return None
     with open_run(shop=shop, cursor=CURSOR, kind=KIND, runner=Runner(holder, trigger, job_id)) as run:
         reading = ProductRun(shop, run.hold, run.execution, report, most_details)
-        reading.run(fallback_lookback_hours=fallback_lookback_hours)
+        position_at = reading.run(fallback_lookback_hours=fallback_lookback_hours)
+        with transaction.atomic():
+            finish_run(run, position_at=position_at)
+            request_target_prefills(shop=shop)
     return run.execution
 
 

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from modules.kernel import clock
 from modules.orders.domain import UnreadableOrder
-from modules.shoptet import domain
+from modules.shoptet import domain, selectors
 from modules.shoptet.clients import ShoptetClient
 from modules.shoptet.models import Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
@@ -31,10 +30,16 @@ class Reading:
     hold: cursors.Hold
     execution: SnapshotExecution
     client: ShoptetClient
+    hopeless: set[str]
 
-    def run(self, *, fallback_lookback_hours: int | None) -> None:
-        """Read everything that changed; raises ShoptetError, SyncPaused, CursorLost."""
+    def run(self, *, fallback_lookback_hours: int | None) -> datetime:
+        """Read everything that changed, and return up to when; raises ShoptetError, SyncPaused, CursorLost."""
         raise NotImplementedError
+
+    def set_aside_before_the_pause(self) -> set[str]:
+        """Return what could not be read since this entry began: asked again now, a run would never get past it."""
+        since = self.execution.started_at
+        return selectors.codes_set_aside_since(shop_id=self.shop.pk, kind=self.parked_kind, since=since)
 
     def describe(self) -> datetime | None:
         """Read the shop's settings daily, and when it is new; return the shop's time if it was asked."""
@@ -72,13 +77,6 @@ class Reading:
         if records:
             parked = executions.park_records(shop=self.shop, kind=self.parked_kind, records=records, at=clock.now())
             executions.note_progress(self.execution, parked=parked)
-
-    def finish(self, window: domain.Window) -> None:
-        """Move the cursor and close the log entry together; a run that lost its hold does neither."""
-        with transaction.atomic():
-            cursors.move_cursor(self.hold, to=window.changed_to)
-            executions.close_execution(self.execution, status=executions.Status.COMPLETED, finished_at=clock.now())
-            executions.tell_shop(self.shop, kind=self.execution.kind, error="", paused_until=None)
 
 
 def read_rows(page: domain.Page, *, key: str = "code") -> tuple[list[domain.ListedOrder], list[executions.Unreadable]]:

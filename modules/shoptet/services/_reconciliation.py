@@ -21,8 +21,16 @@ from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
 from modules.shoptet.services._details import CODES_AT_ONCE, read_details, request_details, store_details
-from modules.shoptet.services._order_run import MAX_PARKED_RETRIES, MAX_PASSES, Report, SyncPaused
-from modules.shoptet.services._runs import Run, Runner, finish_run, open_run
+from modules.shoptet.services._runs import (
+    MAX_PARKED_RETRIES,
+    MAX_PASSES,
+    Report,
+    Run,
+    Runner,
+    SyncPaused,
+    finish_run,
+    open_run,
+)
 from modules.shoptet.services._shops import connect
 
 CURSOR = "orders.reconciliation"

@@ -1,6 +1,6 @@
 """One reading of a shop: under a hold on its cursor, with its line in the pipeline log, whatever is read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,15 @@ from modules.shoptet.clients import RateLimited, ShoptetError
 from modules.shoptet.models import Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._order_run import SyncPaused
+
+MAX_PASSES = 5  # over a list that keeps changing under the reader
+MAX_PARKED_RETRIES = 100  # per run
+
+Report = Callable[[int, int, str], None]  # done, total, text
+
+
+class SyncPaused(Exception):
+    """The run has done its share; call again, what is stored is not fetched twice."""
 
 
 class AlreadyRunning(Exception):

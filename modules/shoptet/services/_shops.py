@@ -27,8 +27,8 @@ def add_shop(
     Safe to repeat. One transaction. Raises UnsafeAddress for an address without https (loopback may), and
     InvalidToken for a text that no token can be.
     """
-    _refuse_unsafe(base_url)
-    _refuse_unsafe(oauth_url or base_url)
+    refuse_unsafe(base_url)
+    refuse_unsafe(oauth_url or base_url)
     _refuse_no_token(token)
     values = {"base_url": base_url, "token_encrypted": encrypt(token), "oauth_url": oauth_url, "is_master": is_master}
     with transaction.atomic():
@@ -83,7 +83,8 @@ def is_on_this_machine(base_url: str) -> bool:
     return urlsplit(base_url).hostname in LOOPBACK
 
 
-def _refuse_unsafe(base_url: str) -> None:
+def refuse_unsafe(base_url: str) -> None:
+    """Raise UnsafeAddress for an address that a secret would travel to in the clear."""
     address = urlsplit(base_url)
     if address.scheme == "https" and address.hostname and not address.username:
         return

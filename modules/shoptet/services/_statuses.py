@@ -18,8 +18,7 @@ from modules.shoptet.models import Shop, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
 from modules.shoptet.services._details import CODES_AT_ONCE, read_details, request_details, store_details
-from modules.shoptet.services._order_run import Report
-from modules.shoptet.services._runs import Run, Runner, finish_run, open_run
+from modules.shoptet.services._runs import Report, Run, Runner, finish_run, open_run
 from modules.shoptet.services._shops import connect
 
 CURSOR = "orders.statuses"

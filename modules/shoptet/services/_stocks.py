@@ -21,8 +21,7 @@ from modules.shoptet.clients import ShoptetClient, TemporaryShoptetError
 from modules.shoptet.models import ParkedRecord, SnapshotExecution
 from modules.shoptet.services import _cursors as cursors
 from modules.shoptet.services import _executions as executions
-from modules.shoptet.services._order_run import MAX_PASSES, Report
-from modules.shoptet.services._runs import Run, Runner, finish_run, open_run
+from modules.shoptet.services._runs import MAX_PASSES, Report, Run, Runner, finish_run, open_run
 from modules.shoptet.services._shops import connect
 
 CURSOR = (
@@ -46,8 +45,9 @@ def fetch_stocks(
     """Bring stock to what the shop has; return the log entry, None for a shop switched off.
 
     The movements since the last reading; once a day, or with `is_complete`, every variant of every stock, and what is
-    in none is dropped. A thousand levels are a transaction: safe to kill and to repeat, amounts are absolute. Raises
-    AlreadyRunning, ShoptetError, CursorLost. Source: seed 1, and the vendor's advice to go by `lastId`.
+    in none is dropped; stocks that the shop never told of are another source's. A thousand levels are a transaction:
+    safe to kill and to repeat, amounts are absolute. Raises AlreadyRunning, ShoptetError, CursorLost. Source: seed 1,
+    and the vendor's advice to go by `lastId`.
     """
     shop = selectors.get_shop(shop_id)
     if not shop.is_active:
@@ -170,10 +170,15 @@ class _StockReading:
         executions.note_progress(self.run.execution, updated=changed)
 
     def _drop_others(self, present: set[tuple[str, str]]) -> None:
-        """Drop what is in no stock any more; what was set aside before and is not again was read, or is gone."""
+        """Drop what is in no stock any more; what was set aside before and is not again was read, or is gone.
+
+        Of the stocks that the shop ever told of: one that it has given up is empty.
+        """
+        names = cursors.names(shop=self.run.shop, beginning=_cursor_of(""))
+        stocks = {name.removeprefix(_cursor_of("")) for name in names}
         with transaction.atomic():
             cursors.keep_cursor(self.run.hold)
-            dropped = inventory_services.drop_levels(channel_id=self.run.shop.channel_id, kept=present)
+            dropped = inventory_services.drop_levels(channel_id=self.run.shop.channel_id, stocks=stocks, kept=present)
             executions.note_progress(self.run.execution, deleted=dropped)
             parked = selectors.open_parked_records(shop_id=self.run.shop.pk, kind=PARKED)
             parked.filter(attempted_at__lt=self.run.execution.started_at).update(resolved_at=clock.now())
@@ -195,7 +200,7 @@ class _StockReading:
         self.report(self.done, max(self.done, total), _("rows of stock read"))
 
 
-def _cursor_of(stock_id: int) -> str:
+def _cursor_of(stock_id: int | str) -> str:
     return f"{CURSOR}:{stock_id}"
 
 

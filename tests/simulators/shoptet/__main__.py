@@ -25,6 +25,7 @@ def main() -> None:
         currency_code=cdnow.CURRENCY_CODE,
         port=arguments.port,
     ) as shop:
+        cdnow.fill_shelves(shop.shop)
         print(f"Simulated Shoptet shop of {len(shop.shop.orders())} orders listens at {shop.url}", flush=True)  # noqa: T201 -- the one line a starter waits for
         while not stopped.wait(0.2):
             shop.deliver_webhooks()

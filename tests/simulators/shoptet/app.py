@@ -11,6 +11,7 @@ from . import api, product_api
 from .answers import ApiError, Json, Reply, envelope, html_page, oauth_answer, refusal
 from .clock import write_http_date
 from .delivery import deliver, hung_up
+from .eshop import ESHOP_ID
 from .faults import Fault, FaultKind, Faults, refusal_of, spoil
 from .limits import BucketFull, Limits
 from .options import Options
@@ -22,6 +23,7 @@ from .state import Shop
 from .webhooks import Webhooks
 
 OAUTH_PATH = "/action/ApiOAuthServer/getAccessToken"
+EXCHANGE_PATH = "/action/ApiOAuthServer/token"
 _TOKEN_HEADER, _ACCESS_HEADER = b"shoptet-private-api-token", b"shoptet-access-token"
 
 
@@ -83,6 +85,10 @@ class ShoptetApi:
         if scope["path"] == OAUTH_PATH:
             await self._serve_access_token(_Incoming.read(scope), scope, receive, send)
             return
+        if scope["path"] == EXCHANGE_PATH:
+            incoming = replace(_Incoming.read(scope), body=await _read_body(receive))
+            await self._serve_exchange(incoming, scope, receive, send)
+            return
         incoming, limits = replace(_Incoming.read(scope), body=await _read_body(receive)), self.limits
         connections = limits.connect(incoming.token)
         try:
@@ -143,6 +149,40 @@ class ShoptetApi:
         reply = self._access_token(incoming.bearer, fault)
         logged.status = reply.status
         await deliver(reply, fault=fault, scope=scope, send=send)
+
+    async def _serve_exchange(self, incoming: _Incoming, scope: Scope, receive: Receive, send: Send) -> None:
+        """Give an add-on that was installed the permanent token: form in, JSON out, as RFC 6749 says."""
+        logged = self.log.add(
+            incoming.method, path=EXCHANGE_PATH, query="", token="", connections=1, at=self.shop.clock.elapsed()
+        )
+        fault = self.faults.pick(EXCHANGE_PATH, {})
+        logged.fault = fault.kind if fault else None
+        if await self._client_left(fault, receive):
+            logged.status = 499
+            return
+        reply = self._exchange(dict(parse_qsl(incoming.body.decode())), fault)
+        logged.status = reply.status
+        await deliver(reply, fault=fault, scope=scope, send=send)
+
+    def _exchange(self, asked: dict[str, str], fault: Fault | None) -> Reply:
+        refused = refusal_of(fault, clock=self.shop.clock, request_id="") if fault else None
+        if refused:
+            return refused
+        try:
+            token = self.limits.exchange(asked)
+        except ApiError as error:
+            return oauth_answer({"error": error.code, "error_description": error.message}, status=error.status)
+        return oauth_answer(
+            {
+                "access_token": token,
+                "expires_in": None,
+                "token_type": "Bearer",
+                "scope": "api",
+                "eshopId": ESHOP_ID,
+                "eshopUrl": "https://simulated-shop.example/",
+                "contactEmail": "owner@simulated-shop.example",
+            }
+        )
 
     def _access_token(self, bearer: str, fault: Fault | None) -> Reply:
         refused = refusal_of(fault, clock=self.shop.clock, request_id="") if fault else None

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from .bodies import Sale, guid
 from .clock import TIME_ZONE
-from .state import Order
+from .products import variant_body
+from .state import Order, Shop
 
 SAMPLE_PATH = Path(__file__).parents[2] / "data" / "cdnow_sample.txt"
 CURRENCY_CODE = "USD"
@@ -23,6 +24,7 @@ _NAMES = (
     ("Jana", "Eva", "Lucie", "Kateřina", "Šárka", "Zuzana", "Žaneta", "Marie"),
     ("Nováková", "Dvořáková", "Černá", "Procházková", "Kučerová", "Šťastná", "Říhová", "Veselá"),
 )
+SHELVES = {"Jazz": 8, "Rock": 12, "Pop": 12, "Classical": 8}  # CDs of each; the data set names none
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,6 +53,27 @@ def read_orders(path: Path = SAMPLE_PATH, *, opened_at: datetime = OPENED_AT) ->
         yield Order.from_sale(_sale(purchase, code=f"{year}{numbers[year]:06}", index=index, opened_at=opened_at))
 
 
+def fill_shelves(shop: Shop) -> None:
+    """Let a shop sell the CDs that the orders are of, each in its category and most of them in stock."""
+    for shelf, count in SHELVES.items():
+        category = shop.products.put_category(shelf)
+        named = {"guid": category, "name": shelf, "visible": True}
+        for number in range(1, count + 1):
+            code = f"{shelf.upper()}-{number:02}"
+            variant = variant_body(code, currency_code=CURRENCY_CODE, price=f"{9 + number % 8}.90")
+            shop.products.create(
+                {
+                    "guid": guid("product", code),
+                    "name": f"{shelf} {number}",
+                    "variants": [variant],
+                    "defaultCategory": named,
+                    "categories": [named],
+                }
+            )
+            if pieces := _draw("stock", code) % 40:
+                shop.stocks.move(code, str(pieces))
+
+
 def is_guest(customer: str) -> bool:
     """Tell whether a customer never registered: about a third; the shop knows their e-mail alone."""
     return _draw("guest", customer) % 3 == 0
@@ -76,6 +99,7 @@ def _sale(purchase: Purchase, *, code: str, index: int, opened_at: datetime) -> 
         first_item_id=10 * (index + 1),
         customer_guid=None if is_guest(customer) else guid("customer", customer),
         pieces=Decimal(purchase.pieces),
+        product=_cd(code),
         currency_code=CURRENCY_CODE,
     )
 
@@ -83,6 +107,12 @@ def _sale(purchase: Purchase, *, code: str, index: int, opened_at: datetime) -> 
 def _draw(*parts: str) -> int:
     """Return a number that looks random and is the same in every run."""
     return int.from_bytes(hashlib.blake2b(":".join(parts).encode(), digest_size=8).digest(), "big")
+
+
+def _cd(order_code: str) -> str:
+    """Return which CD an order is of."""
+    codes = [f"{shelf.upper()}-{number:02}" for shelf, count in SHELVES.items() for number in range(1, count + 1)]
+    return codes[min(_draw("cd", order_code) % len(codes), _draw("taste", order_code) % len(codes))]
 
 
 def _moment_of(day: date, *, code: str) -> datetime:

@@ -20,6 +20,12 @@ class TokenState(StrEnum):
     WITHOUT_RIGHTS = "without_rights"
 
 
+class AddonState(StrEnum):
+    INSTALLED = "installed"
+    SUSPENDED = "suspended"
+    UNINSTALLED = "uninstalled"
+
+
 class BucketFull(ApiError):
     """The token called too often; `headers` say how full its bucket is and when to come back."""
 
@@ -46,10 +52,29 @@ class Limits:
         self.tokens = {self._options.token: TokenState.VALID}
         self._buckets: dict[str, _Bucket] = {}
         self._access_tokens: dict[str, float] = {}  # and when each ends
+        self._codes: dict[str, bool] = {}  # and whether each was exchanged
+        self.addon = AddonState.INSTALLED
+
+    def give_code(self) -> str:
+        """Return the code of a new installation of the add-on, good for one exchange."""
+        code = f"code-{len(self._codes) + 1}".ljust(255, "x")
+        self._codes[code] = False
+        return code
+
+    def exchange(self, asked: dict[str, str]) -> str:
+        """Return the permanent token for a code. Raises ApiError 400 for one that was used, or never given."""
+        client = (self._options.client_id, self._options.client_secret)
+        if (asked.get("client_id"), asked.get("client_secret", "")) != client:
+            raise ApiError(401, "invalid_client", "Client authentication failed")
+        if self._codes.get(asked.get("code", ""), True) or not asked.get("redirect_uri"):
+            raise ApiError(400, "invalid_grant", "Authorization code doesn't exist or is invalid for the client")
+        self._codes[asked["code"]] = True
+        self.addon = AddonState.INSTALLED
+        return self._options.oauth_token
 
     def issue(self, oauth_token: str) -> str:
         """Return a new access token. Raises ApiError 401, and 403 while five are alive."""
-        if oauth_token != self._options.oauth_token:
+        if oauth_token != self._options.oauth_token or self.addon is AddonState.UNINSTALLED:
             raise ApiError(401, "invalid_token", "The access token provided is invalid")
         now = self._clock.elapsed()
         if sum(ends > now for ends in self._access_tokens.values()) >= MAX_ACCESS_TOKENS:
@@ -65,8 +90,10 @@ class Limits:
     def check_access_token(self, token: str) -> None:
         """Raise ApiError 401 unless an add-on may call with the token."""
         ends = self._access_tokens.get(token)
-        if ends is None:
+        if ends is None or self.addon is AddonState.UNINSTALLED:
             raise ApiError(401, "invalid-token", "Invalid access token.")
+        if self.addon is AddonState.SUSPENDED:
+            raise ApiError(403, "invalid-token-no-rights", "The add-on is suspended.")
         if ends <= self._clock.elapsed():
             raise ApiError(401, "expired-token", "Token is expired. Please ask for new one.")
 

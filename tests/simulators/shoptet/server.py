@@ -8,6 +8,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
+import httpx
 import uvicorn
 
 from .app import OAUTH_PATH, ShoptetApi
@@ -15,8 +16,9 @@ from .bodies import Body
 from .clock import ShopClock
 from .control import control_of
 from .delivery import ExposedProtocol
+from .eshop import ESHOP_ID
 from .faults import Fault, FaultKind
-from .limits import TokenState
+from .limits import AddonState, TokenState
 from .options import Options
 from .products import Products
 from .request_log import LoggedRequest
@@ -102,6 +104,19 @@ class SimulatedShop:
     def end_access_tokens(self) -> None:
         """Let every access token that add-ons were given be one that has ended."""
         self.api.limits.end_access_tokens()
+
+    def install_addon(self, url: str) -> int:
+        """Install the add-on whose install address is `url`, as the vendor does; return the status of the answer."""
+        return self.call_installation(url, self.api.limits.give_code())
+
+    def call_installation(self, url: str, code: str) -> int:
+        """Call an install address with a code; five seconds are all that it is given."""
+        return httpx.get(url, params={"code": code}, timeout=5, trust_env=False).status_code
+
+    def set_addon(self, state: AddonState | str, *, tell: str) -> None:
+        """Suspend, approve or uninstall the add-on, and tell whoever registered for the event `tell`."""
+        self.api.limits.addon = AddonState(state)
+        self.api.webhooks.announce(tell, str(ESHOP_ID))
 
     def advance(self, seconds: float) -> None:
         """Move the shop's clock on; buckets leak meanwhile."""

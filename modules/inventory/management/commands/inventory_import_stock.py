@@ -24,7 +24,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
         parser.add_argument("--shop", required=True, metavar="NAME|ID", help="by its name or its channel's number")
-        parser.add_argument("--complete", action="store_true", help="what is not in the file is no longer in stock")
+        parser.add_argument(
+            "--complete", action="store_true", help="what is not in the file is no longer in the stocks that it names"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         with all_tenants():

@@ -2,14 +2,16 @@
 // regions are replaced. Stands still while the tab is hidden, something is opened, selected or typed in, or the
 // reader has switched it off. Without scripts the page is what it was when it came.
 (() => {
-  const SECONDS = 3, SLOWEST = 60, KEY = "backroom.live";
+  const SECONDS = 3, SLOWEST = 60, PATIENCE = 10, KEY = "backroom.live";
   let wait = SECONDS, timer = 0, state = "";
 
   const regions = (page) => [...page.querySelectorAll("[data-live]")];
   const isOn = () => localStorage.getItem(KEY) !== "off";
+  // What came open with the page (data-open) is no sign that somebody reads on.
+  const OPENED = "details[open]:not([data-open]), details[data-open]:not([open]), input:checked";
   const isBusy = () =>
     document.hidden ||
-    regions(document).some((region) => region.contains(document.activeElement) || region.querySelector("details[open], input:checked")) ||
+    regions(document).some((region) => region.contains(document.activeElement) || region.querySelector(OPENED)) ||
     !document.getSelection().isCollapsed;
 
   const show = (name) => {
@@ -30,7 +32,7 @@
   };
 
   const refresh = async () => {
-    const answer = await fetch(location.href, { signal: AbortSignal.timeout(20_000) });
+    const answer = await fetch(location.href, { signal: AbortSignal.timeout(PATIENCE * 1000) });
     if (answer.redirected) return location.reload(); // logged out
     if (!answer.ok) throw new Error(String(answer.status));
     const text = await answer.text();

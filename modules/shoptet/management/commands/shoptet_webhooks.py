@@ -12,16 +12,23 @@ from modules.shoptet.models import Shop
 
 
 class Command(BaseCommand):
-    help = "Register our webhooks at a shop; snapshots do so by themselves. --renew-key takes a new signature key."
+    help = (
+        "Register our webhooks at a shop; snapshots do so by themselves. --renew-key takes a new signature key."
+        " --again only lets the events that were given up be tried once more."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--shop", required=True, type=int, metavar="ID")
         parser.add_argument("--renew-key", action="store_true", help="the former key is honored for another hour")
+        parser.add_argument("--again", action="store_true", help="process again what the shop refused")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         try:
             with all_tenants():
                 shop = selectors.get_shop(options["shop"])
+            if options["again"]:
+                self._process_again(shop)
+                return
             with tenant_scope(shop.tenant_id), services.connect(shop) as client:
                 self._register(shop, client, renew=options["renew_key"])
         except Shop.DoesNotExist:
@@ -35,3 +42,8 @@ class Command(BaseCommand):
         services.register_webhooks(shop=shop, client=client)
         for event, url in sorted(client.webhooks().items()):
             self.stdout.write(f"{event:<14} {url}")
+
+    def _process_again(self, shop: Shop) -> None:
+        with tenant_scope(shop.tenant_id):
+            count = services.handle_refused_again(shop=shop)
+        self.stdout.write(_("Events that are processed again: %d.") % count)
