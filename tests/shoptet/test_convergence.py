@@ -18,7 +18,7 @@ from tests.shoptet.test_sync import assert_copied
 from tests.simulators.shoptet import FaultKind, Options, SimulatedShop
 from tests.simulators.shoptet.bodies import status_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.django_db, pytest.mark.timeout(300)]
 
 FAULTS = [
     *(FaultKind.EXPIRED_TOKEN, FaultKind.WITHOUT_RIGHTS, FaultKind.LOCKED, FaultKind.SERVER_ERROR),
