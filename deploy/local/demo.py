@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import django
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import Error, connection
 
 from config import env
@@ -132,12 +132,21 @@ class _Demonstration:
         surroundings = product.environment(self._data)
         self._out.say("Starting PostgreSQL, Redis, a simulated shop, the workers and the scheduler ...")
         shop = product.start_shop(self._supervisor, data=self._data, surroundings=surroundings)
-        product.prepare(self._supervisor, shop.connect, surroundings={**surroundings, **shop.surroundings})
-        self._supervisor.start(*product.workers(surroundings))
-        # This process asks by itself: a manage.py each second would take a tenth of a small machine.
-        os.environ.update(surroundings)
+        # This process prepares and asks by itself: each start of Django takes two seconds of a small machine.
+        os.environ.update({**surroundings, **shop.surroundings})
         django.setup()
+        self._prepare(*product.PREPARATION, shop.connect)
+        self._supervisor.start(*product.workers(surroundings))
         return self._import("First import"), self._import("Second import, of the same orders")
+
+    def _prepare(self, *commands: product.Command) -> None:
+        for name, *arguments in commands:
+            try:
+                call_command(name, *arguments, stdout=StringIO())
+            except (Error, CommandError) as error:
+                raise UnableToStart(f"{name}: {error}") from error
+            finally:
+                connection.close()
 
     def _import(self, title: str) -> Import:
         before = self._states()

@@ -16,7 +16,13 @@ from deploy.local.processes import Program, UnableToStart, server_account, spawn
 
 ROLE = DATABASE = "backroom"
 _IDENTITY = "starter"  # the map in pg_ident.conf
-_QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+_QUICK = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # Tables that a test has just emptied would be planned for as empty ones while the next one fills them.
+    "autovacuum_analyze_threshold": "2147483647",
+}
 
 
 def program(*, data: Path, sockets: Path, ephemeral: bool = False) -> Program:

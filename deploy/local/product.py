@@ -24,6 +24,7 @@ PURCHASES = env.ROOT / "tests" / "data" / "cdnow_sample.txt"
 
 
 Command = Sequence[str]  # what follows manage.py
+PREPARATION: Sequence[Command] = (("migrate", "--noinput"), ("sync_job_schedules",))  # safe to repeat
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def environment(data: Path) -> dict[str, str]:
 
 def prepare(supervisor: Supervisor, *further: Command, surroundings: Mapping[str, str]) -> None:
     """Bring the database and the schedules up to date, then run `further` commands; safe to repeat."""
-    steps = json.dumps([("migrate", "--noinput"), ("sync_job_schedules",), *further])
+    steps = json.dumps([*PREPARATION, *further])
     supervisor.run(_program("setup", "-m", "deploy.local.steps", steps, surroundings=surroundings))
 
 

@@ -18,7 +18,8 @@ from django.http import (
     HttpResponseNotModified,
 )
 from django.http.response import HttpResponseBase
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 from django.urls.resolvers import URLPattern, URLResolver
 from django.utils.cache import patch_vary_headers
 from django.utils.http import parse_etags
@@ -77,6 +78,15 @@ def refuse_unknown(request: HttpRequest, known: Iterable[str]) -> None:
         raise Problem(422, _("Some fields are wrong; correct them and send again."), errors=unknown)
 
 
+class _Whatever(StringConverter):
+    """What `path` matches, and line ends, too."""
+
+    regex = r"[\s\S]+"
+
+
+register_converter(_Whatever, "whatever")
+
+
 class RestApi(NinjaAPI):
     """django-ninja whose every refusal, also of an unknown address or method, is a problem."""
 
@@ -92,7 +102,7 @@ class RestApi(NinjaAPI):
         """Return the addresses; whatever else begins like them is answered with a problem too."""
         patterns, app_name, namespace = super().urls
         known = [_with_problems(pattern) for pattern in patterns]
-        return [*known, path("<path:rest>", _not_found, name="not-found")], app_name, namespace
+        return [*known, path("<whatever:rest>", _not_found, name="not-found")], app_name, namespace
 
     def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
         """Return the OpenAPI file: each operation may end in a problem, each look in `304`."""

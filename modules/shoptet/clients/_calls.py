@@ -5,10 +5,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Protocol, Self
 
-import httpx
 from django.utils.translation import gettext as _
+from urllib3 import BaseHTTPResponse
+from urllib3 import exceptions as http_errors
 
 from modules.kernel import clock
 from modules.shoptet import domain
@@ -25,6 +27,9 @@ from modules.shoptet.clients._errors import (
     WebhookMissing,
     WebhookTaken,
 )
+from modules.shoptet.clients._http import answered, new_pool, read_body
+
+_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +69,10 @@ class ShopCalls:
         self._base_url = base_url.rstrip("/")
         self._pause: RateLimited | None = None
         self._token = token
-        self._http = httpx.Client(
-            headers={"Content-Type": "application/json"},
-            timeout=httpx.Timeout(limits.READ_TIMEOUT_SECONDS, connect=limits.CONNECT_TIMEOUT_SECONDS),
-            limits=httpx.Limits(max_connections=limits.CONNECTIONS),
-            follow_redirects=False,  # another address must not be given the token
-            trust_env=False,
+        self._pool = new_pool(
+            read_seconds=limits.READ_TIMEOUT_SECONDS,
+            connect_seconds=limits.CONNECT_TIMEOUT_SECONDS,
+            connections=limits.CONNECTIONS,
         )
 
     def __enter__(self) -> Self:
@@ -78,7 +81,7 @@ class ShopCalls:
 
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
-        self._http.close()
+        self._pool.clear()
 
     def _existing(self, path: str, query: Mapping[str, str]) -> Answer:
         answer = self._get(path, query)
@@ -120,13 +123,13 @@ class ShopCalls:
     def _send(
         self, method: str, path: str, query: Mapping[str, str], content: Any, *, headers: Mapping[str, str]
     ) -> Answer:
-        url = self._base_url + path
+        url, sent = self._base_url + path, None if content is None else json.dumps(content).encode()
         try:
-            with self._http.stream(method, url, params=query, json=content, headers=headers) as response:
+            with answered(self._pool, method, url, query=query, headers={**_HEADERS, **headers}, body=sent) as response:
                 body = read_body(response, max_bytes=limits.MAX_BODY_BYTES, seconds=limits.ANSWER_TIMEOUT_SECONDS)
-        except httpx.TimeoutException:
+        except http_errors.TimeoutError:
             raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text names hosts and errors, never a header
+        except http_errors.HTTPError as error:  # its text names hosts and errors, never a header
             raise _Busy(_("The shop cannot be reached: %s") % (error or type(error).__name__)) from None
         _keep_pace(response)
         return Answer(_data(response, body), _shop_time(response))
@@ -136,39 +139,26 @@ class _Busy(TemporaryShoptetError):
     """Worth a second try at once."""
 
 
-def read_body(response: httpx.Response, *, max_bytes: int, seconds: float) -> bytes:
-    """Return the body; raises TemporaryShoptetError for one that is too long, or takes too long."""
-    deadline, size, chunks = time.monotonic() + seconds, 0, []
-    for chunk in response.iter_bytes():
-        size += len(chunk)
-        chunks.append(chunk)
-        if size > max_bytes:
-            raise TemporaryShoptetError(_("The shop sent an answer that is too long."))
-        if time.monotonic() > deadline:
-            raise TemporaryShoptetError(_("The shop did not answer in time."))
-    return b"".join(chunks)
-
-
-def _keep_pace(response: httpx.Response) -> None:
+def _keep_pace(response: BaseHTTPResponse) -> None:
     filled, _slash, size = response.headers.get("X-RateLimit-Bucket-Filling", "").partition("/")
     if filled.isdecimal() and size.isdecimal() and int(filled) > limits.FULL_BUCKET * int(size):
         time.sleep(limits.PACE_SECONDS)
 
 
-def _shop_time(response: httpx.Response) -> datetime:
+def _shop_time(response: BaseHTTPResponse) -> datetime:
     """Return the shop's time, but never a moment that is yet to come here: a cursor must not run ahead."""
     return min(domain.read_http_date(response.headers.get("Date", "")) or clock.now(), clock.now())
 
 
-def _data(response: httpx.Response, body: bytes) -> Any:
+def _data(response: BaseHTTPResponse, body: bytes) -> Any:
     """Return `data` of the envelope (never None), or None for a 404 that the API itself gave."""
-    status = response.status_code
+    status = response.status
     if status in limits.DONE_STATUSES:
         data = _envelope(body).get("data")
         if not isinstance(data, dict):
             raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "data")
         return data
-    if status == httpx.codes.NOT_FOUND and _envelope(body).get("errors"):
+    if status == HTTPStatus.NOT_FOUND and _envelope(body).get("errors"):
         return None
     raise _refusal(response, body)
 
@@ -187,9 +177,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(name)  # NaN and Infinity are no JSON
 
 
-def _refusal(response: httpx.Response, body: bytes) -> ShoptetError:
-    status = response.status_code
-    if status == httpx.codes.TOO_MANY_REQUESTS:
+def _refusal(response: BaseHTTPResponse, body: bytes) -> ShoptetError:
+    status = response.status
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         now, there = clock.now(), domain.read_http_date(response.headers.get("Date", ""))
         return RateLimited(domain.retry_at(response.headers.get("Retry-After"), now=now, shop_time=there or now))
     if status in limits.BUSY_STATUSES:
@@ -200,16 +190,16 @@ def _refusal(response: httpx.Response, body: bytes) -> ShoptetError:
 
 
 def _final_refusal(status: int, body: bytes) -> PermanentShoptetError | None:
-    if status == httpx.codes.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED:
         kind = TokenEnded if _error_code(body) == "expired-token" else InvalidToken
         return kind(_("The shop refuses the API token. Create a new one in Shoptet and enter it here."))
-    if status == httpx.codes.FORBIDDEN:
+    if status == HTTPStatus.FORBIDDEN:
         return _forbidden_for(body) or NoRights(
             _("The API token may not read this. Give it the right in Shoptet's administration.")
         )
-    if status == httpx.codes.UNPROCESSABLE_ENTITY and "already exists" in _first_error(body):
+    if status == HTTPStatus.UNPROCESSABLE_ENTITY and "already exists" in _first_error(body):
         return WebhookTaken(_("Somebody else is told of this shop's events already."))
-    if status == httpx.codes.BAD_REQUEST:
+    if status == HTTPStatus.BAD_REQUEST:
         return PermanentShoptetError(_("The shop refused the request: %s") % _first_error(body))
     return None
 

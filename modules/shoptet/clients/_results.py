@@ -1,14 +1,16 @@
 """The files of snapshots: on another host, which is given no token."""
 
-import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import httpx
 from django.utils.translation import gettext as _
+from urllib3 import BaseHTTPResponse
+from urllib3 import exceptions as http_errors
 
 from modules.shoptet.clients import limits
 from modules.shoptet.clients._errors import LinkExpired, PermanentShoptetError, TemporaryShoptetError
+from modules.shoptet.clients._http import answered, chunks, new_pool
 
 
 def stream_result(url: str, *, may_be_plain: bool, max_bytes: int) -> Iterator[bytes]:
@@ -19,31 +21,24 @@ def stream_result(url: str, *, may_be_plain: bool, max_bytes: int) -> Iterator[b
     """
     if urlsplit(url).scheme not in ({"https", "http"} if may_be_plain else {"https"}):
         raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "resultUrl")
-    timeout = httpx.Timeout(limits.READ_TIMEOUT_SECONDS, connect=limits.CONNECT_TIMEOUT_SECONDS)
+    too_long = PermanentShoptetError(_("The snapshot is over %d bytes.") % max_bytes)
+    read_seconds, connect_seconds = limits.READ_TIMEOUT_SECONDS, limits.CONNECT_TIMEOUT_SECONDS
+    most_seconds = limits.DOWNLOAD_TIMEOUT_SECONDS
     try:
-        with httpx.stream("GET", url, timeout=timeout, follow_redirects=False, trust_env=False) as response:
+        with (
+            new_pool(read_seconds=read_seconds, connect_seconds=connect_seconds) as pool,
+            answered(pool, "GET", url) as response,
+        ):
             _check_result(response)
-            yield from _bounded(response, max_bytes=max_bytes)
-    except httpx.TimeoutException:
+            yield from chunks(response, max_bytes=max_bytes, seconds=most_seconds, too_long=too_long, is_raw=True)
+    except http_errors.TimeoutError:
         raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except http_errors.HTTPError as error:
         raise TemporaryShoptetError(_("The shop cannot be reached: %s") % type(error).__name__) from None
 
 
-def _check_result(response: httpx.Response) -> None:
-    if response.status_code in {401, 403, 404, 410}:
+def _check_result(response: BaseHTTPResponse) -> None:
+    if response.status in {401, 403, 404, 410}:
         raise LinkExpired(_("The link to the snapshot has expired."))
-    if response.status_code != httpx.codes.OK:
-        raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % f"HTTP {response.status_code}")
-
-
-def _bounded(response: httpx.Response, *, max_bytes: int) -> Iterator[bytes]:
-    """Yield the body as sent: what is packed stays packed."""
-    deadline, size = time.monotonic() + limits.DOWNLOAD_TIMEOUT_SECONDS, 0
-    for chunk in response.iter_raw(limits.DOWNLOAD_CHUNK_BYTES):
-        size += len(chunk)
-        if size > max_bytes:
-            raise PermanentShoptetError(_("The snapshot is over %d bytes.") % max_bytes)
-        if time.monotonic() > deadline:
-            raise TemporaryShoptetError(_("The shop did not answer in time."))
-        yield chunk
+    if response.status != HTTPStatus.OK:
+        raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % f"HTTP {response.status}")

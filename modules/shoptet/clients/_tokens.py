@@ -5,15 +5,17 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
-import httpx
 from django.utils.translation import gettext as _
+from urllib3 import exceptions as http_errors
 
 from modules.kernel import clock
 from modules.shoptet import domain
 from modules.shoptet.clients import limits
-from modules.shoptet.clients._calls import AccessToken, read_body
+from modules.shoptet.clients._calls import AccessToken
 from modules.shoptet.clients._errors import (
     CodeRefused,
     InvalidToken,
@@ -22,6 +24,7 @@ from modules.shoptet.clients._errors import (
     TemporaryShoptetError,
     TokenUncertain,
 )
+from modules.shoptet.clients._http import answered, new_pool, read_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +44,17 @@ def exchange_code(*, url: str, client_id: str, client_secret: str, code: str, re
     """
     asked = {"grant_type": "authorization_code", "code": code, "client_id": client_id, "scope": "api"}
     asked |= {"redirect_uri": redirect_uri} | ({"client_secret": client_secret} if client_secret else {})
-    timeout = httpx.Timeout(limits.EXCHANGE_TIMEOUT_SECONDS / 2)
+    seconds = limits.EXCHANGE_TIMEOUT_SECONDS / 2
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
     try:
-        with httpx.stream(
-            "POST", url, data=asked, timeout=timeout, follow_redirects=False, trust_env=False
-        ) as response:
-            grant_body = read_body(
-                response, max_bytes=limits.MAX_TOKEN_BYTES, seconds=limits.EXCHANGE_TIMEOUT_SECONDS / 2
-            )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:  # its text names hosts and errors, never what was sent
+        with (
+            new_pool(read_seconds=seconds, connect_seconds=seconds) as pool,
+            answered(pool, "POST", url, headers=headers, body=urlencode(asked).encode()) as response,
+        ):
+            grant_body = read_body(response, max_bytes=limits.MAX_TOKEN_BYTES, seconds=seconds)
+    except http_errors.HTTPError as error:  # its text names hosts and errors, never what was sent
         raise TemporaryShoptetError(_("The shop cannot be reached: %s") % type(error).__name__) from None
-    _check_exchange(response.status_code, grant_body)
+    _check_exchange(response.status, grant_body)
     return _read_grant(grant_body)
 
 
@@ -61,7 +64,7 @@ def _check_exchange(status: int, grant_body: bytes) -> None:
         raise CodeRefused(_("The OAuth server does not know this code; install the add-on again."))
     if error in {"invalid_client", "unauthorized_client"}:
         raise PermanentShoptetError(_("The OAuth server does not know the add-on: check its client id and secret."))
-    if status != httpx.codes.OK:
+    if status != HTTPStatus.OK:
         raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % f"HTTP {status}")
 
 
@@ -87,31 +90,31 @@ def fetch_access_token(*, url: str, oauth_token: str) -> AccessToken:
     Raises InvalidToken when the shop does not know the add-on any more, RateLimited when five are alive, and
     TokenUncertain when one may have been made all the same. Source: the vendor's SDK, Authorization/OAuth.php.
     """
-    timeout = httpx.Timeout(limits.TOKEN_TIMEOUT_SECONDS, connect=limits.CONNECT_TIMEOUT_SECONDS)
-    headers = {"Authorization": f"Bearer {oauth_token}"}
+    seconds, headers = limits.TOKEN_TIMEOUT_SECONDS, {"Authorization": f"Bearer {oauth_token}"}
     try:
-        with httpx.stream(
-            "GET", url, headers=headers, timeout=timeout, follow_redirects=False, trust_env=False
-        ) as response:
-            token_body = read_body(response, max_bytes=limits.MAX_TOKEN_BYTES, seconds=limits.TOKEN_TIMEOUT_SECONDS)
-    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+        with (
+            new_pool(read_seconds=seconds, connect_seconds=limits.CONNECT_TIMEOUT_SECONDS) as pool,
+            answered(pool, "GET", url, headers=headers) as response,
+        ):
+            token_body = read_body(response, max_bytes=limits.MAX_TOKEN_BYTES, seconds=seconds)
+    except (http_errors.NewConnectionError, http_errors.ConnectTimeoutError) as error:
         raise TemporaryShoptetError(_("The shop cannot be reached: %s") % type(error).__name__) from None
-    except (httpx.HTTPError, httpx.InvalidURL, TemporaryShoptetError) as error:
+    except (http_errors.HTTPError, TemporaryShoptetError) as error:
         raise TokenUncertain(_("The shop cannot be reached: %s") % type(error).__name__) from None
-    _check_token_answer(response.status_code, token_body)
+    _check_token_answer(response.status, token_body)
     return _read_access_token(token_body)
 
 
 def _check_token_answer(status: int, token_body: bytes) -> None:
-    if status == httpx.codes.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED:
         raise InvalidToken(
             _("The shop does not know the add-on's token. Install the add-on again and enter its token.")
         )
     if b"maximum_tokens_reached" in token_body:
         raise RateLimited(clock.now() + limits.TOKENS_TAKEN_WAIT)
-    if status == httpx.codes.NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         raise PermanentShoptetError(_("There are no add-on tokens at the address given for them."))
-    if status != httpx.codes.OK:
+    if status != HTTPStatus.OK:
         raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % f"HTTP {status}")
 
 
