@@ -14,14 +14,19 @@ from modules.jobs.engine.foreground import foreground_worker, work
 from modules.jobs.services import _gates
 from tests.support import actors, lanes
 
-SLOW_FOLDERS = ("admin", "api", "drafts", "reports")  # pages, endpoints, and whole modules seen from outside
+SLOW = [Path(__file__).parent / name for name in ("admin", "api", "drafts", "reports")]
+"""Folders of pages, endpoints, and whole modules seen from outside: each request takes a tenth of a second."""
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Read no slow folder when nobody wants slow tests: to collect them takes longer than some to run."""
+    return True if "not slow" in config.option.markexpr and collection_path in SLOW else None
 
 
 def pytest_collection_modifyitems(items):
-    """Mark as slow what lies in these folders: each page and request takes a tenth of a second."""
-    folders = {Path(__file__).parent / name for name in SLOW_FOLDERS}
+    """Mark as slow what lies in these folders."""
     for item in items:
-        if not folders.isdisjoint(item.path.parents):
+        if not set(SLOW).isdisjoint(item.path.parents):
             item.add_marker(pytest.mark.slow)
 
 

@@ -156,7 +156,7 @@ def test_a_key_that_is_none_is_refused(alice, key):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-@pytest.mark.parametrize("path", ["/nothing", "/jobs/no-id/data"])
+@pytest.mark.parametrize("path", ["/nothing", "/jobs/no-id/data", "/jobs/%0A"])
 def test_an_address_that_there_is_not_is_a_problem_by_any_method(alice, method, path):
     answer = alice.http.request(method, path)
 

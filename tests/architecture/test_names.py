@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ _TEXT = """
     DeleteAfterDays WarningDaysBeforeDelete
 """
 NAMES = [*_TEXT.split(), "3 times in a row", "over 1000 items", "over 10 minutes"]
+
+
+@cache
+def addresses():
+    """The API's operations by path; to write them down takes a third of a second."""
+    return api.get_openapi_schema()["paths"]
 
 
 def rows():
@@ -73,7 +80,7 @@ def is_address(token):
     """An address of the product, or an operation of the API."""
     method, _, path = token.rpartition(" ")
     if method:
-        return method.lower() in api.get_openapi_schema()["paths"].get(path, {})
+        return method.lower() in addresses().get(path, {})
     try:
         return bool(path.startswith("/") and resolve(path))
     except Resolver404:

@@ -16,6 +16,7 @@ def test_without_a_shop_nothing_is_sent():
     assert (traffic.send_one(Random(1)), Job.objects.count()) == ("", 0)
 
 
+@pytest.mark.slow
 def test_each_kind_is_sent_for_the_shops_tenant_and_ends(drain):
     shop = make_shop(make_tenant("Demo"))
     make_customer(shop.tenant, orders=(make_order(shop, "A1"),))

@@ -138,6 +138,7 @@ def test_a_rate_holds_starts_back_and_burns_no_attempt(worker):
     assert (at_once, while_the_hour_lasts, lane()) == (ids[:2], ids[:2], ids[:3])
 
 
+@pytest.mark.slow
 def test_bells_that_wait_for_a_worker_use_a_rate_up_until_they_are_heard(worker):
     services.set_limit(kind="actor", value="tests.note", rate_count=2, rate_seconds=1)
     ids = [note.send(word="x").message_id for _ in range(4)]
