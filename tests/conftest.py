@@ -5,8 +5,8 @@ from pathlib import Path
 
 import dramatiq
 import pytest
-from django.core.management.commands import flush
 from django.db import connection
+from django.test import TransactionTestCase
 from django.utils import translation
 
 from modules.jobs import clients
@@ -77,14 +77,26 @@ KEPT_TABLES = {"django_content_type", "auth_permission"}
 """What migrations put there; emptied and made again they would cost each test a tenth of a second."""
 
 
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Add to the test database what empties its tables: a function, whose plans PostgreSQL keeps."""
+    tables = sorted(set(connection.introspection.django_table_names()) - KEPT_TABLES)
+    deletions = " ".join(f"DELETE FROM {table};" for table in tables)
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE OR REPLACE FUNCTION tests_empty_tables() RETURNS void LANGUAGE plpgsql AS"
+            f" $$ BEGIN {deletions} END $$"
+        )
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quick_flush():
-    """Empty the tables between tests by DELETE: of a few rows it takes a tenth of what TRUNCATE of 40 tables does."""
+    """Empty the tables between tests in one call: Django's flush takes ten times as long."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(connection.ops), "sql_flush", _deletions)
-        patch.setattr(flush, "emit_post_migrate_signal", lambda *_arguments, **_options: None)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda _case: _empty_tables())
         yield
 
 
-def _deletions(_operations, _style, tables, **_options):
-    return ["; ".join(f"DELETE FROM {table}" for table in tables if table not in KEPT_TABLES)]
+def _empty_tables():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tests_empty_tables()")
