@@ -27,7 +27,7 @@ from modules.shoptet.clients._errors import (
     WebhookMissing,
     WebhookTaken,
 )
-from modules.shoptet.clients._http import answered, new_pool, read_body
+from modules.shoptet.clients._http import answered, new_pool, ran_out_of_time, read_body
 
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
 
@@ -127,9 +127,9 @@ class ShopCalls:
         try:
             with answered(self._pool, method, url, query=query, headers={**_HEADERS, **headers}, body=sent) as response:
                 body = read_body(response, max_bytes=limits.MAX_BODY_BYTES, seconds=limits.ANSWER_TIMEOUT_SECONDS)
-        except http_errors.TimeoutError:
-            raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
         except http_errors.HTTPError as error:  # its text names hosts and errors, never a header
+            if ran_out_of_time(error):
+                raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
             raise _Busy(_("The shop cannot be reached: %s") % (error or type(error).__name__)) from None
         _keep_pace(response)
         return Answer(_data(response, body), _shop_time(response))

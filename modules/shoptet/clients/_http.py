@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import certifi
 from django.utils.translation import gettext as _
 from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3 import exceptions as http_errors
 
 from modules.shoptet.clients._errors import PermanentShoptetError, TemporaryShoptetError
 
@@ -43,6 +44,12 @@ def answered(
         yield response
     finally:
         response.close()  # one that was read to its end has given its connection back already
+
+
+def ran_out_of_time(error: http_errors.HTTPError) -> bool:
+    """Return whether the shop was reached, or being reached, and took too long; urllib3 counts a refusal as such."""
+    is_refusal = isinstance(error, http_errors.NewConnectionError)
+    return isinstance(error, http_errors.TimeoutError) and not is_refusal
 
 
 def read_body(response: BaseHTTPResponse, *, max_bytes: int, seconds: float) -> bytes:

@@ -10,7 +10,7 @@ from urllib3 import exceptions as http_errors
 
 from modules.shoptet.clients import limits
 from modules.shoptet.clients._errors import LinkExpired, PermanentShoptetError, TemporaryShoptetError
-from modules.shoptet.clients._http import answered, chunks, new_pool
+from modules.shoptet.clients._http import answered, chunks, new_pool, ran_out_of_time
 
 
 def stream_result(url: str, *, may_be_plain: bool, max_bytes: int) -> Iterator[bytes]:
@@ -31,9 +31,9 @@ def stream_result(url: str, *, may_be_plain: bool, max_bytes: int) -> Iterator[b
         ):
             _check_result(response)
             yield from chunks(response, max_bytes=max_bytes, seconds=most_seconds, too_long=too_long, is_raw=True)
-    except http_errors.TimeoutError:
-        raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
     except http_errors.HTTPError as error:
+        if ran_out_of_time(error):
+            raise TemporaryShoptetError(_("The shop did not answer in time.")) from None
         raise TemporaryShoptetError(_("The shop cannot be reached: %s") % type(error).__name__) from None
 
 
