@@ -10,10 +10,11 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
@@ -30,6 +31,7 @@ MOST_MILLISECONDS, MOST_QUERIES = 200, 30
 DAYS = 7
 TENANTS = 20
 SEED = 2026
+READERS = {"all": "root", "one": "operator"}  # who sees all tenants, and the staff of one
 ID = re.compile(r"(?<=/)([0-9a-f]{8}-[0-9a-f-]{27}|\d+)(?=/)")
 LINK = re.compile(r'href="(/admin/[^"#?]*)')
 
@@ -87,17 +89,29 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=5, help="each page is asked for")
     parser.add_argument("--only", default="", help="pages whose address fits this expression")
     parser.add_argument("--explain", action="store_true", help="show the slowest query of each page that misses")
+    parser.add_argument("--data", type=Path, help="keep the filled servers in this folder, and use what it holds")
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        data = stack.enter_context(folder.temporary())
+        data = stack.enter_context(_data(arguments.data))
         log = stack.enter_context((data / "servers.log").open("w", encoding="utf-8"))
         stack.enter_context(servers.running(data=data, log=Log(log), ephemeral=True))
         os.environ.update(servers.environment(data), DJANGO_SETTINGS_MODULE="config.settings.test")
         django.setup()
-        return _report(arguments, stack)
+        return _report(arguments)
 
 
-def _report(arguments: argparse.Namespace, stack: ExitStack) -> int:
+@contextmanager
+def _data(kept: Path | None) -> Iterator[Path]:
+    """Give the folder that is kept, else one that is gone at the end."""
+    if kept is None:
+        with folder.temporary() as data:
+            yield data
+    else:
+        folder.make(kept)
+        yield kept.resolve()
+
+
+def _report(arguments: argparse.Namespace) -> int:
     began_at = time.perf_counter()
     readers = prepare(rows=arguments.rows)
     sys.stdout.write(f"{arguments.rows:,} jobs in {time.perf_counter() - began_at:.0f} s\n")
@@ -122,30 +136,40 @@ def _report(arguments: argparse.Namespace, stack: ExitStack) -> int:
 
 
 def prepare(*, rows: int) -> dict[str, Any]:
-    """Fill the product and return the readers' clients by name."""
+    """Fill the product, unless an earlier run has, and return the readers' clients by name."""
     from django.core.management import call_command
-    from django.db import connection
     from django.test import Client
 
     from modules.accounts.models import User
     from modules.kernel.tenancy import all_tenants
+
+    call_command("migrate", verbosity=0)
+    with all_tenants():
+        if not User.objects.filter(username=READERS["all"]).exists():
+            furnish_all(rows)
+        clients = {who: Client() for who in READERS}
+        for who, client in clients.items():
+            client.force_login(User.objects.get(username=READERS[who]))
+    return clients
+
+
+def furnish_all(rows: int) -> None:
+    """Make the world, the readers and the ledger."""
+    from django.core.management import call_command
+    from django.db import connection
+
+    from modules.accounts.models import User
     from tests.admin.factories import make_staff, make_tenant
     from tests.browser.world import furnish
 
-    call_command("migrate", verbosity=0)
     call_command("sync_job_schedules", verbosity=0, stdout=StringIO())
-    with all_tenants():
-        furnish(dice=Random(SEED))
-        tenants = [make_tenant(f"Tenant {number}") for number in range(TENANTS)]
-        root = User.objects.create_superuser("root", password="root")
-        staff = make_staff("operator", tenants=[tenants[2]], permissions=["view_*", "jobs.change_job"])
+    furnish(dice=Random(SEED))
+    tenants = [make_tenant(f"Tenant {number}") for number in range(TENANTS)]
+    make_staff(READERS["one"], tenants=[tenants[2]], permissions=["view_*", "jobs.change_job"])
     fill(rows, tenants=[tenant.pk for tenant in tenants])
+    User.objects.create_superuser(READERS["all"], password="root")  # the last, as a sign that all is there
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    clients = {"all": Client(), "one": Client()}
-    clients["all"].force_login(root)
-    clients["one"].force_login(staff)
-    return clients
 
 
 def fill(rows: int, *, tenants: list[int]) -> None:
