@@ -31,10 +31,12 @@ def _names(columns: Collection[str], *, of: str = "") -> str:
 # constants they took longer to write and to plan than to look up.
 _RECALCULATE = f"""
 WITH owner AS (
-    SELECT id, tenant_id, COALESCE(merged_into_id, id) AS customer_id FROM customers_customer
-    WHERE tenant_id = %(tenant_id)s AND (
-        id = ANY((SELECT %(customer_ids)s::bigint[])::bigint[]) AND merged_into_id IS NULL
-        OR merged_into_id = ANY((SELECT %(customer_ids)s::bigint[])::bigint[]))
+    SELECT id, tenant_id, id AS customer_id FROM customers_customer
+    WHERE tenant_id = %(tenant_id)s AND id = ANY((SELECT %(customer_ids)s::bigint[])::bigint[])
+        AND merged_into_id IS NULL
+    UNION ALL
+    SELECT id, tenant_id, merged_into_id FROM customers_customer
+    WHERE tenant_id = %(tenant_id)s AND merged_into_id = ANY((SELECT %(customer_ids)s::bigint[])::bigint[])
 ), bought AS (
     SELECT owner.tenant_id, owner.customer_id, its.is_paid, its.created_at, its.total_default AS value,
         its.is_cancelled, its.default_currency AS currency,
