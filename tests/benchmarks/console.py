@@ -72,7 +72,7 @@ class Answer:
     milliseconds: float
     """By the clock; on a machine that others use as well, more than it takes."""
     own: float
-    """Of this process's processor time and of what the queries took, in milliseconds."""
+    """Of this process's processor time and of what the queries took, each in its least disturbed run; milliseconds."""
     queries: int
     slowest: float
     sql: str
@@ -80,7 +80,7 @@ class Answer:
     @property
     def is_too_much(self) -> bool:
         """Return whether it misses the target."""
-        return self.milliseconds >= MOST_MILLISECONDS or self.queries >= MOST_QUERIES
+        return self.own >= MOST_MILLISECONDS or self.queries >= MOST_QUERIES
 
 
 def main() -> int:
@@ -121,7 +121,7 @@ def _report(arguments: argparse.Namespace) -> int:
         for page in pages(client)
         if re.search(arguments.only, page)
     )
-    found = sorted(filter(None, asked), key=lambda one: -one.milliseconds)
+    found = sorted(filter(None, asked), key=lambda one: -one.own)
     sys.stdout.write(f"{'page':<84}{'ms':>8}{'own':>7}{'queries':>9}{'slowest':>9}\n")
     for one in found:
         mark = "  <- too much" if one.is_too_much else ""
@@ -353,19 +353,30 @@ def _rules(client: Any) -> list[str]:
 
 def ask(client: Any, page: str, *, who: str, times: int) -> Answer | None:
     """Ask for a page and return what it takes; None where this reader may not look."""
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     if client.get(page).status_code != 200:
         return None
     milliseconds = median(_took(lambda: client.get(page), time.perf_counter) for _ in range(times))
-    own = median(_took(lambda: client.get(page), time.process_time) for _ in range(times))
+    own = min(_took(lambda: client.get(page), time.process_time) for _ in range(times))
+    runs = [_queries(client, page) for _ in range(times)]
+    quickest = min(runs, key=_total)
+    slowest = max(quickest, key=lambda query: float(query["time"]), default={"time": "0", "sql": ""})
+    shown = f"{who} {page if '/preview/' in page else ID.sub('<id>', page)}"
+    own += _total(quickest)
+    return Answer(shown, milliseconds, own, len(quickest), float(slowest["time"]) * 1_000, slowest["sql"])
+
+
+def _queries(client: Any, page: str) -> list[dict[str, str]]:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
     with CaptureQueriesContext(connection) as captured:
         client.get(page)
-    slowest = max(captured.captured_queries, key=lambda query: float(query["time"]), default={"time": "0", "sql": ""})
-    shown = f"{who} {page if '/preview/' in page else ID.sub('<id>', page)}"
-    asked = sum(float(query["time"]) for query in captured.captured_queries) * 1_000
-    return Answer(shown, milliseconds, own + asked, len(captured), float(slowest["time"]) * 1_000, slowest["sql"])
+    return captured.captured_queries
+
+
+def _total(queries: list[dict[str, str]]) -> float:
+    """Return how long they took together, in milliseconds."""
+    return sum(float(query["time"]) for query in queries) * 1_000
 
 
 def _took(act: Callable[[], object], clock: Callable[[], float]) -> float:
