@@ -13,6 +13,7 @@ from modules.customers.events import metrics_recalculated
 from modules.customers.models import CustomerMetrics
 from modules.customers.services._scores import COLUMNS, SCORES, score_values
 from modules.customers.services._turns import wait_to_count
+from modules.notifications import services as notification_services
 
 _COUNTED = (
     *("order_count", "paid_count", "cancelled_count", "currency", "revenue", "aov", "first_order_at", "last_order_at"),
@@ -145,6 +146,8 @@ def finish_recalculation(*, tenant_id: int, customers: int, everyone: bool, now:
     with transaction.atomic():
         if everyone:
             measure(tenant_id=tenant_id, now=now)
+        told = {"customers": customers}
+        notification_services.announce_to_members(tenant_id=tenant_id, type="customer_metrics", payload=told, now=now)
         transaction.on_commit(clients.forget_counts)
         transaction.on_commit(
             lambda: metrics_recalculated.send(sender=CustomerMetrics, tenant_id=tenant_id, customers=customers),
