@@ -1,8 +1,9 @@
 import time
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
@@ -345,6 +346,13 @@ def test_why_names_a_limit_that_is_used_up():
     waiting = use.send(shop_id=3).message_id
 
     assert services.why(waiting)[0].what == "The limit of the resource shop:3 is used up: 1 in flight."
+
+
+def test_why_tells_times_as_the_readers_clock_shows_them():
+    job_id = note.send_with_options(kwargs={"word": "x"}, run_at=datetime(2031, 1, 5, 23, 30, tzinfo=UTC)).message_id
+
+    with timezone.override(ZoneInfo("Asia/Kathmandu")):
+        assert services.why(job_id)[0].what == "It is not due before 2031-01-06 05:15:00 +0545."
 
 
 def test_pause_and_resume_from_the_command_line():

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.utils.timezone import localtime
 from dramatiq.middleware import Shutdown
 
 from modules.jobs import services
@@ -71,7 +72,7 @@ def log(message: str) -> None:
     running = running_job.get()
     if running is not None:
         lines = _notes.setdefault(running.id, _Notes()).lines
-        lines.append(f"{clock.now():%H:%M:%S} {_storable(message)}")
+        lines.append(f"{localtime(clock.now()):%H:%M:%S} {_storable(message)}")
         del lines[:-MAX_LOG_LINES]
 
 

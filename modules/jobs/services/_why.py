@@ -14,6 +14,7 @@ from modules.jobs.domain import ENDED, WAITING, State
 from modules.jobs.models import Job, Pause
 from modules.jobs.services._bells import QUARANTINE
 from modules.jobs.services._gates import Candidate, Gates, Key, read_gates
+from modules.kernel import clock
 
 MOST_COUNTED = 10_000  # jobs before one; nobody waits better for knowing more
 
@@ -31,12 +32,10 @@ def why(job_id: UUID) -> list[Reason]:
     job = Job.objects.get(id=job_id)
     if job.state in ENDED:
         return [Reason(_("It ended: %s.") % job.get_state_display(), _("Replay it if it failed."))]
-    if job.state == State.RUNNING:
-        return [
-            Reason(_("It runs since %s.") % f"{job.started_at:%Y-%m-%d %H:%M:%S}", _("Its end, or its cancellation."))
-        ]
+    if job.state == State.RUNNING and job.started_at:
+        return [Reason(_("It runs since %s.") % clock.shown(job.started_at), _("Its end, or its cancellation."))]
     if job.state in WAITING:
-        return [Reason(_("It is not due before %s.") % f"{job.run_at:%Y-%m-%d %H:%M:%S}", _("That time."))]
+        return [Reason(_("It is not due before %s.") % clock.shown(job.run_at), _("That time."))]
     return _why_queued(job)
 
 
@@ -63,7 +62,7 @@ def _paused(key: Key) -> Reason:
     what = _("The %(kind)s %(value)s is paused since %(time)s by %(who)s. %(reason)s") % {
         "kind": pause.get_kind_display().lower(),
         "value": pause.value,
-        "time": f"{pause.paused_at:%Y-%m-%d %H:%M}",
+        "time": clock.shown(pause.paused_at),
         "who": pause.paused_by or _("somebody"),
         "reason": pause.reason,
     }
@@ -81,7 +80,7 @@ def _limited(key: Key, gates: Gates) -> Reason:
 
 def _turn(job: Job) -> Reason:
     if job.dispatched_at:
-        return Reason(_("Its bell rang at %s.") % f"{job.dispatched_at:%H:%M:%S}", _("A free thread of a worker."))
+        return Reason(_("Its bell rang at %s.") % clock.shown(job.dispatched_at), _("A free thread of a worker."))
     earlier = Q(priority__lt=job.priority) | Q(priority=job.priority, id__lt=job.id)
     count = Job.objects.filter(selectors.in_state(State.QUEUED), earlier, queue=job.queue)[:MOST_COUNTED].count()
     shown = number_format(count, force_grouping=True) + ("+" if count == MOST_COUNTED else "")

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from modules.jobs import selectors
 from modules.jobs.models import Job
+from modules.kernel import clock
 from modules.kernel.secrets import mask
 
 FIELDS = (
@@ -32,7 +33,7 @@ class Command(BaseCommand):
         for link in job.chain or ():
             self.stdout.write(f"{'then':<14} {link['actor']} {mask(link['arguments'])}")
         for change in selectors.job_changes(job.id, limit=20):
-            said = f"{change.changed_at:%Y-%m-%d %H:%M} by {change.changed_by}: {change.reason}"
+            said = f"{clock.shown(change.changed_at)} by {change.changed_by}: {change.reason}"
             self.stdout.write(f"{'changed':<14} {said} {change.before} -> {change.after}")
         for attempt in job.attempts.order_by("number"):
             took = attempt.ended_at - attempt.started_at

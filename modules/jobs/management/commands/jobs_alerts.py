@@ -27,7 +27,7 @@ class Command(BaseCommand):
         alerts = list(selectors.open_alerts())
         for alert in alerts:
             told = ", ".join(sorted(alert.notified)) or "-"
-            since = f"{alert.opened_at:%Y-%m-%d %H:%M}"
+            since = clock.shown(alert.opened_at)
             self.stdout.write(f"{since} {alert.rule.key:<24} {alert.subject} ({alert.last_value:g}) told: {told}")
         self.stdout.write(f"{len(alerts)} open")
         if alerts:

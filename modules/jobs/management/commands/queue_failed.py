@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from modules.jobs import selectors
+from modules.kernel import clock
 
 
 class Command(BaseCommand):
@@ -19,7 +20,7 @@ class Command(BaseCommand):
         if options["actor"]:
             dead = dead.filter(actor=options["actor"])
         for job in dead[: options["limit"]]:
-            ended = f"{job.finished_at:%Y-%m-%d %H:%M:%S}" if job.finished_at else ""
+            ended = clock.shown(job.finished_at) if job.finished_at else ""
             error = f"{job.fingerprint} {job.error_type}: {job.error_message[:200]}"
             self.stdout.write(f"{job.id} {ended} {job.state} {job.actor} {error}")
         self.stdout.write(f"{dead.count():,} in all")
