@@ -39,6 +39,7 @@ def past_incidents(
         return None
     values = {"since": since, "now": now, **{name: params.get(name) for name in ("over", "seconds", "times")}}
     values["sampled"] = LOOKED_AT if blind_spot(kind, params) == BlindSpot.SAMPLED else 0
+    values["runs"] = LOOKED_AT if params.get("only") else MOST  # who is looked for may be rare among them
     values |= {"only": list(params.get("only") or []), "most": MOST, "failures": [str(one) for one in FAILURES]}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [str(PATIENCE_MILLISECONDS)])
@@ -53,7 +54,7 @@ class BlindSpot(StrEnum):
 
     LEFT_OUT = "left_out"
     SAMPLED = "sampled"
-    """Among the newest LOOKED_AT jobs alone they are looked for."""
+    """Among the newest LOOKED_AT jobs, or runs, alone they are looked for."""
 
 
 def blind_spot(kind: AlertKind, params: Mapping[str, Any]) -> BlindSpot | None:
@@ -84,7 +85,7 @@ _TAIL = """
 _LONG = f"interval '{LONG.total_seconds():.0f} seconds'"
 _ALIVE = tuple(part for part, state in UNFINISHED)
 _QUEUED = tuple(part for part, state in UNFINISHED if state == State.QUEUED)
-_NEWEST = """%(sampled)s > 0 AND jobs_job.id > coalesce(
+_NEWEST = """%(sampled)s > 0 AND id > coalesce(
     (SELECT id FROM jobs_job ORDER BY id DESC OFFSET %(sampled)s LIMIT 1), '00000000-0000-0000-0000-000000000000')"""
 
 
@@ -163,19 +164,27 @@ _FAILURES_IN_ROW = """
     SELECT actor AS subject, min(minute_at) AS opened_at, closed_at
     FROM streaks WHERE streak >= %(times)s GROUP BY actor, closed_at"""
 
-_JOB_RUNS_LONG = f"""
-    SELECT actor || ' ' || jobs_job.id AS subject, attempt.started_at + {_PATIENCE} AS opened_at,
-        attempt.ended_at AS closed_at
-    FROM jobs_attempt attempt JOIN jobs_job ON jobs_job.id = attempt.job_id
-    WHERE attempt.ended_at > greatest(attempt.started_at + {_PATIENCE}, %(since)s)
-        AND attempt.ended_at - attempt.started_at > {_LONG}
-    UNION ALL SELECT actor || ' ' || jobs_job.id, attempt.started_at + {_PATIENCE}, attempt.ended_at
-    FROM jobs_job JOIN jobs_attempt attempt ON attempt.job_id = jobs_job.id
-    WHERE {_NEWEST}
-        AND attempt.ended_at > greatest(attempt.started_at + {_PATIENCE}, %(since)s)
-        AND attempt.ended_at - attempt.started_at <= {_LONG}
-    UNION ALL SELECT actor || ' ' || id, started_at + {_PATIENCE}, NULL FROM jobs_job
-    WHERE state = '{State.RUNNING}' AND started_at + {_PATIENCE} < %(now)s"""
+
+# The job by a subquery and no join, for which the database would read all jobs; and of no more runs than are told of.
+def _ran(more: str) -> str:
+    return f"""
+    SELECT (SELECT actor || ' ' || id FROM jobs_job WHERE id = job_id) AS subject,
+        started_at + {_PATIENCE} AS opened_at, ended_at AS closed_at
+    FROM (SELECT * FROM jobs_attempt WHERE ended_at > greatest(started_at + {_PATIENCE}, %(since)s) AND {more}
+        ORDER BY ended_at DESC LIMIT %(runs)s) AS newest"""
+
+
+_JOB_RUNS_LONG = _united(
+    f"({_ran(f'ended_at - started_at > {_LONG}')})",
+    "("
+    + _ran(
+        f"ended_at - started_at <= {_LONG} AND %(sampled)s > 0"
+        " AND id > (SELECT max(id) - %(sampled)s FROM jobs_attempt)"
+    )
+    + ")",
+    f"""SELECT actor || ' ' || id, started_at + {_PATIENCE}, NULL FROM jobs_job
+    WHERE state = '{State.RUNNING}' AND started_at + {_PATIENCE} < %(now)s""",
+)
 
 _SCHEDULE_MISSED = f"""
     SELECT key AS subject, least(due_at + {_PATIENCE}, fired_at) AS opened_at, fired_at AS closed_at
