@@ -70,6 +70,7 @@ _NAVIGATION = [
         "title": _("Shop data"),
         "items": [
             _item(_("Shops"), icon="storefront", model="shoptet.shop"),
+            _item(_("Add-ons"), icon="extension", model="shoptet.addon"),
             _item(_("Execution log"), icon="receipt_long", model="shoptet.snapshotexecution"),
             _item(_("Parked records"), icon="inventory", model="shoptet.parkedrecord"),
             _item(_("Webhooks"), icon="webhook", model="shoptet.webhookevent"),

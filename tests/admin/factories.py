@@ -33,7 +33,7 @@ from modules.orders import services as order_services
 from modules.orders.models import Order
 from modules.reports.models import Export, WeeklySummary
 from modules.shoptet import services as shoptet_services
-from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution, WebhookEvent
+from modules.shoptet.models import Addon, ParkedRecord, Shop, SnapshotExecution, WebhookEvent
 from tests.catalog.factories import product_facts
 from tests.drafts.factories import make_draft, make_invitation, make_property, make_sync_item
 from tests.orders.factories import order_facts
@@ -145,6 +145,15 @@ def make_shop(tenant: Tenant, name: str = "shop", **fields: Any) -> Shop:
             setattr(shop, column, value)
         shop.save()
     return shop
+
+
+def make_addon(tenant: Tenant, name: str = "add-on", **values: Any) -> Addon:
+    server = "https://partner.example.com/action/ApiOAuthServer"
+    usual = {"client_id": "our-client", "client_secret": "secret-of-" + name, "oauth_server": server}
+    with all_tenants():
+        return shoptet_services.add_addon(
+            tenant_id=tenant.pk, name=name, base_url="https://api.example.com", **usual | values
+        )
 
 
 def make_order(shop: Shop, code: str = "A1", **facts: Any) -> Order:

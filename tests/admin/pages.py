@@ -14,7 +14,7 @@ DIARY = [
 LISTS = [
     *("jobs_job", "jobs_failedjob", "jobs_jobschedule", "jobs_schedulefiring", "jobs_worker", "jobs_batch"),
     *("jobs_replay", "jobs_bulkoperation"),
-    *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "shoptet_webhookevent"),
+    *("shoptet_shop", "shoptet_addon", "shoptet_snapshotexecution", "shoptet_parkedrecord", "shoptet_webhookevent"),
     *("orders_order", "customers_customer"),
     *("inventory_variantmetrics", "accounts_tenant", "accounts_user", "accounts_membership"),
     *("notifications_emailmessage", "notifications_notification", "notifications_suppression"),
@@ -25,7 +25,7 @@ LISTS = [
 DETAILS = [name for name in LISTS if name != "jobs_schedulefiring"]
 OF_TENANTS = [
     *("jobs_job", "jobs_failedjob", "jobs_batch", "jobs_replay", "jobs_bulkoperation"),
-    *("shoptet_shop", "shoptet_snapshotexecution", "shoptet_parkedrecord", "shoptet_webhookevent"),
+    *("shoptet_shop", "shoptet_addon", "shoptet_snapshotexecution", "shoptet_parkedrecord", "shoptet_webhookevent"),
     *(
         "orders_order",
         "customers_customer",
@@ -49,6 +49,7 @@ SIMPLE = {
     "reports_weeklysummary": factories.make_summary,
     "accounts_activityentry": factories.make_activity,
     "accounts_login": factories.make_login,
+    "shoptet_addon": factories.make_addon,
     "customers_customer": factories.make_customer,
     "inventory_variantmetrics": factories.make_variant,
     "notifications_emailmessage": factories.make_mail,

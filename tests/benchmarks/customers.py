@@ -25,13 +25,14 @@ WORKERS = [product.DRAMATIQ, "config.workers", "--processes", "2", "--threads", 
 CHANGED = (10, 100, 1_000)
 PATIENCE_SECONDS = 120
 
-# What a person would write who wants the figures of all customers at once: no chunks, no locks, nothing kept.
+# What a person would write who wants the figures of all customers at once: no chunks, no locks, nothing kept. It
+# writes into the very table, because a third of such a statement is its indexes and its foreign keys.
 BARE = """
-INSERT INTO bare_metrics
-    (id, tenant_id, customer_id, order_count, paid_count, cancelled_count, currency, revenue, aov, first_order_at,
+INSERT INTO customers_customermetrics
+    (tenant_id, customer_id, order_count, paid_count, cancelled_count, currency, revenue, aov, first_order_at,
      last_order_at, clv, frequency, repeat_value, recency_score, frequency_score, money_score, segment, stale_at,
      is_predicted, recalculated_at)
-SELECT counted.customer_id, counted.tenant_id, counted.customer_id, order_count, paid_count, cancelled_count,
+SELECT counted.tenant_id, counted.customer_id, order_count, paid_count, cancelled_count,
     counted.currency, revenue, aov, first_order_at, last_order_at, clv, frequency, repeat_value,
     score.recency_score, score.frequency_score, score.money_score, score.segment, score.stale_at, FALSE, %(now)s
 FROM (
@@ -154,10 +155,9 @@ class Bench:
         return found
 
     def measure(self) -> dict[str, float]:
-        figures = {
-            "one bare SQL aggregate": self.timed(self.bare, empty="bare_metrics"),
-            "all chunks of 250": self.timed(self.chunks, empty="customers_customermetrics"),
-        }
+        figures = {"one bare SQL aggregate": self.timed(self.bare)}
+        self.keep_bare()
+        figures["all chunks of 250"] = self.timed(self.chunks)
         self.check(SCORED)
         self.sql("TRUNCATE customers_customermetrics")
         figures["the whole job path, 2 processes"] = self.jobs()
@@ -244,8 +244,13 @@ class Bench:
             say(f"{'MISSED' if name in failed else 'kept':<8}{name}: {middle[name] / bare:.2f} of {limit} times")
         return 1 if failed else 0
 
-    def timed(self, act: Callable[[], Any], *, empty: str) -> float:
-        self.sql(f"TRUNCATE {empty}")
+    def keep_bare(self) -> None:
+        """Keep what the bare statement wrote, for comparison."""
+        self.sql("TRUNCATE bare_metrics")
+        self.sql("INSERT INTO bare_metrics SELECT * FROM customers_customermetrics")
+
+    def timed(self, act: Callable[[], Any]) -> float:
+        self.sql("TRUNCATE customers_customermetrics")
         self.sql("VACUUM ANALYZE")
         began_at = time.perf_counter()
         act()

@@ -70,6 +70,8 @@ class Reader:
     def text(self, name: str) -> str:
         """Return a text or number as text; "" for null or absent."""
         value = self._fields.get(name)
+        if isinstance(value, str):
+            return value
         if isinstance(value, bool | dict | list):
             raise self.unreadable(name, f"expected text, got {type(value).__name__}")
         return "" if value is None else str(value)
@@ -112,13 +114,14 @@ class Reader:
         text = self.text(name).strip()
         if not text:
             return None
+        if len(text) > MAX_KEY_LENGTH:
+            raise self.unreadable(name, f"{text[:40]!r} is out of range")
         try:
-            value = Decimal(text).quantize(_last_place(places))
+            return _rounded(text, digits, places)
         except InvalidOperation:
             raise self.unreadable(name, f"{text[:40]!r} is not a number that fits") from None
-        if not value.is_finite() or abs(value) >= _limit(digits - places):
-            raise self.unreadable(name, f"{text[:40]!r} is out of range")
-        return value
+        except OverflowError:
+            raise self.unreadable(name, f"{text[:40]!r} is out of range") from None
 
     def time(self, name: str) -> datetime | None:
         """Return an instant in UTC, None for null or absent; one without an offset cannot be read."""
@@ -133,6 +136,15 @@ class Reader:
     def unreadable(self, name: str, why: str) -> UnreadableOrder:
         """Return the error that says why the field `name` cannot be read."""
         return UnreadableOrder(self._path + name, why)
+
+
+@lru_cache(maxsize=4_096)  # a shop's amounts, rates and prices are few, and said of each line again
+def _rounded(text: str, digits: int, places: int) -> Decimal:
+    """Return a number of at most `digits`, `places` behind the point; raises InvalidOperation, OverflowError."""
+    value = Decimal(text).quantize(_last_place(places))
+    if not value.is_finite() or abs(value) >= _limit(digits - places):
+        raise OverflowError(text[:40])
+    return value
 
 
 @lru_cache

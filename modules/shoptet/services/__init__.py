@@ -25,7 +25,7 @@ from modules.shoptet.services._requests import (
     request_readings,
 )
 from modules.shoptet.services._runs import AlreadyRunning, SyncPaused
-from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop
+from modules.shoptet.services._shops import UnsafeAddress, add_shop, connect, describe_shop, refuse_unsafe
 from modules.shoptet.services._snapshots import (
     SnapshotClosed,
     ask_for_snapshot,
@@ -90,6 +90,7 @@ __all__ = [
     "reconcile_products",
     "refresh_orders",
     "refresh_statuses",
+    "refuse_unsafe",
     "register_webhooks",
     "rehearse_product_reconciliation",
     "rehearse_reconciliation",

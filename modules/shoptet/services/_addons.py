@@ -47,21 +47,22 @@ class AddonAddresses:
 
 
 def add_addon(
-    *, tenant_id: int, name: str, client_id: str, client_secret: str, oauth_server: str, base_url: str
+    *, tenant_id: int, name: str, client_id: str, client_secret: str | None, oauth_server: str, base_url: str
 ) -> Addon:
     """Store an add-on of a tenant; one of that name gets the new values. Safe to repeat.
 
-    `oauth_server`: https://…/action/ApiOAuthServer of the partner's shop. `client_secret` is "" where none was issued.
-    Raises UnsafeAddress.
+    `oauth_server`: https://…/action/ApiOAuthServer of the partner's shop. `client_secret` is "" where none was issued,
+    None to keep the stored one. Raises UnsafeAddress.
     """
     refuse_unsafe(oauth_server)
     refuse_unsafe(base_url)
     values = {
         "client_id": client_id,
-        "client_secret_encrypted": encrypt(client_secret) if client_secret else "",
         "oauth_server": oauth_server.rstrip("/"),
         "base_url": base_url,
     }
+    if client_secret is not None:
+        values["client_secret_encrypted"] = encrypt(client_secret) if client_secret else ""
     addon: Addon
     addon, _created = Addon.objects.update_or_create(tenant_id=tenant_id, name=name, defaults=values)
     return addon
