@@ -56,6 +56,12 @@ def members(*, tenant_id: int, user_ids: Iterable[int]) -> set[int]:
     return set(found.values_list("user_id", flat=True))
 
 
+def people_of(tenant_id: int) -> list[int]:
+    """Return the active members of a tenant who see all that is its own: all but guests."""
+    found = Membership.objects.filter(tenant_id=tenant_id, user__is_active=True).exclude(role=Membership.Role.GUEST)
+    return list(found.values_list("user_id", flat=True))
+
+
 def wants(*, tenant_id: int, user_id: int, kind: Kind, channel: Channel) -> bool:
     """Return whether the person wants to be told this way; everybody does who did not say no."""
     return user_id in wanting(tenant_id=tenant_id, user_ids=[user_id], kind=kind, channel=channel)

@@ -121,6 +121,22 @@ def test_many_of_one_moment_are_all_gone(tenant):
     assert (clean(), ages()) == (7, [])
 
 
+def test_batches_of_one_call_count_exactly_what_went(tenant):
+    at = clock.now() - timedelta(days=100)
+    moments = [at + timedelta(seconds=n // 9) for n in range(40)] + [at + timedelta(hours=n) for n in range(1, 40)]
+    with all_tenants():
+        ActivityEntry.objects.bulk_create(
+            ActivityEntry(tenant=tenant, verb="record.created", at=moment) for moment in moments
+        )
+    told = []
+
+    assert clean(limit=4, report=told.append) == 79
+
+    receipt = CleanupReceipt.objects.get()
+    assert (receipt.count, receipt.oldest_at, receipt.newest_at) == (79, min(moments), max(moments))
+    assert (told[0], told[-1], len(told) < 10) == (4, 79, True)
+
+
 def test_a_run_that_is_killed_half_way_goes_on_and_counts_all(old):
     class Killed(BaseException):
         """As if the process had been killed between two batches."""

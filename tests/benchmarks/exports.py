@@ -1,6 +1,8 @@
 """`python -m tests.benchmarks.exports --mebibytes 1024`: an export of so much data, and the memory that it takes.
 
-On servers of its own; the files are links to one, so that the disk holds the data once and the archive once.
+On servers of its own. In a folder the files are links to one, so that the disk holds the data once and the archive
+once; with `--s3` they and the archive are on an S3 server: moto's, in a process of its own, or the one that is named
+(keys from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY).
 """
 
 import argparse
@@ -8,13 +10,18 @@ import hashlib
 import json
 import os
 import resource
+import socket
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 import zipfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 import django
 
@@ -24,33 +31,88 @@ from deploy.local.log import Log
 MEBIBYTE = 1024 * 1024
 MOST_MEBIBYTES = 200
 DOCUMENT_MEBIBYTES = 4
+OWN = "moto"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.exports", description=__doc__)
     parser.add_argument("--mebibytes", type=int, default=1024, help="of documents")
+    parser.add_argument(
+        "--s3", nargs="?", const=OWN, metavar="URL", help="files on this S3 server, or on one of its own"
+    )
     arguments = parser.parse_args()
     with ExitStack() as stack:
         data = stack.enter_context(folder.temporary())
         log = stack.enter_context((data / "servers.log").open("w", encoding="utf-8"))
         stack.enter_context(servers.running(data=data, log=Log(log)))
         os.environ.update(servers.environment(data), DJANGO_SETTINGS_MODULE="config.settings.test")
+        if arguments.s3:
+            os.environ["FILES_URL"] = stack.enter_context(bucket(arguments.s3))
         os.environ["EXPORT_MAX_BYTES"] = str((arguments.mebibytes + 16) * MEBIBYTE)  # room for the JSON around them
         django.setup()
-        found = measure(files=data / "files", mebibytes=arguments.mebibytes)
+        found = measure(mebibytes=arguments.mebibytes, files=None if arguments.s3 else data / "files")
     sys.stdout.write(json.dumps(found, indent=1) + "\n")
     return 0 if found["peak_of_process_mebibytes"] < MOST_MEBIBYTES else 1
 
 
-def measure(*, files: Path, mebibytes: int) -> dict[str, Any]:
+@contextmanager
+def bucket(endpoint: str) -> Iterator[str]:
+    """Yield the FILES_URL of a bucket of ours on the S3 server."""
+    import boto3
+
+    with moto() if endpoint == OWN else nullcontext(endpoint) as url:
+        storage = boto3.resource("s3", endpoint_url=url, region_name="us-east-1")
+        name = f"backroom-benchmark-{os.getpid()}"
+        storage.create_bucket(Bucket=name)
+        try:
+            yield f"s3://{name}/files?region=us-east-1&endpoint={quote(url, safe='')}"
+        finally:
+            storage.Bucket(name).objects.all().delete()
+            storage.Bucket(name).delete()
+
+
+@contextmanager
+def moto() -> Iterator[str]:
+    """Yield the address of an S3 server in a process of its own, which keeps objects in its own memory."""
+    os.environ.setdefault("AWS_ACCESS_KEY_ID", "benchmark")
+    os.environ.setdefault("AWS_SECRET_ACCESS_KEY", "benchmark")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def wait_for(port: int, *, seconds: float = 60) -> None:
+    ends_at = time.monotonic() + seconds
+    while time.monotonic() < ends_at:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.1)
+    raise TimeoutError("The S3 server did not start.")
+
+
+def measure(*, mebibytes: int, files: Path | None) -> dict[str, Any]:
+    """Return the figures; `files` is the folder in which files are, or None where they are on S3."""
     from django.conf import settings
     from django.core.management import call_command
 
+    from config.settings.files import storage
     from modules.kernel import clock
     from modules.kernel.tenancy import tenant_scope
     from modules.reports import services
 
-    settings.MEDIA_ROOT = str(files)
+    url = os.environ["FILES_URL"] if files is None else f"file://{files}"
+    settings.STORAGES = {**settings.STORAGES, "default": storage(url)}
     call_command("migrate", verbosity=0)
     tenant_id, user_id = fill(files, mebibytes=mebibytes)
     before, began_at = peak(), time.perf_counter()
@@ -60,21 +122,49 @@ def measure(*, files: Path, mebibytes: int) -> dict[str, Any]:
     seconds = time.perf_counter() - began_at
     if export is None or not export.size:
         raise AssertionError("The export was refused.")
-    with zipfile.ZipFile(files / export.storage_key) as archive:
-        if archive.testzip() is not None:
-            raise AssertionError("The archive is damaged.")
+    most = peak()  # before the archive is looked at
+    check(export)
     return {
+        "storage": "folder" if files else "S3",
         "documents": mebibytes // DOCUMENT_MEBIBYTES,
         "archive_mebibytes": round(export.size / MEBIBYTE, 1),
         "seconds": round(seconds, 2),
         "mebibytes_a_second": round(export.size / MEBIBYTE / seconds, 1),
         "before_mebibytes": before,
         "peak_while_exporting_mebibytes": resident.most,
-        "peak_of_process_mebibytes": peak(),
+        "peak_of_process_mebibytes": most,
     }
 
 
-def fill(files: Path, *, mebibytes: int) -> tuple[int, int]:
+def check(export: Any) -> None:
+    """Raise AssertionError unless the archive in the storage is whole."""
+    from modules.reports import clients
+
+    with tempfile.TemporaryFile() as copy:
+        for piece in clients.read_object(export.storage_key):
+            copy.write(piece)
+        with zipfile.ZipFile(copy) as archive:
+            if archive.testzip() is not None:
+                raise AssertionError("The archive is damaged.")
+
+
+def store(files: Path | None, content: bytes, *, count: int) -> None:
+    """Put `count` objects of this content into the storage, as `drafts/<number>`."""
+    from django.core.files.base import ContentFile
+    from django.core.files.storage import default_storage
+
+    if files is None:
+        for number in range(count):
+            default_storage.save(f"drafts/{number}", ContentFile(content))
+        return
+    folder_of_all = files / "drafts"
+    folder_of_all.mkdir(parents=True)
+    (folder_of_all / "0").write_bytes(content)
+    for number in range(1, count):
+        (folder_of_all / str(number)).hardlink_to(folder_of_all / "0")
+
+
+def fill(files: Path | None, *, mebibytes: int) -> tuple[int, int]:
     from modules.accounts.models import Membership, Tenant, User
     from modules.drafts import services as drafts
     from modules.drafts.models import Document
@@ -89,12 +179,8 @@ def fill(files: Path, *, mebibytes: int) -> tuple[int, int]:
         project = drafts.create_project(tenant_id=tenant.pk, name="Family", owner_id=user.pk, now=now)
         place = drafts.add_property(project=project, name="House", now=now)
         record = drafts.create_record(property_id=place.public_id, title="Photos", author_id=user.pk, now=now)
-        folder_of_all = files / "drafts"
-        folder_of_all.mkdir(parents=True)
-        (folder_of_all / "0").write_bytes(content)
         documents = range(mebibytes // DOCUMENT_MEBIBYTES)
-        for number in documents[1:]:
-            (folder_of_all / str(number)).hardlink_to(folder_of_all / "0")
+        store(files, content, count=len(documents))
         boring = {"tenant": tenant, "record": record, "size": len(content), "sha256": digest, "created_at": now}
         Document.objects.bulk_create(
             Document(name=f"{number}.jpg", storage_key=f"drafts/{number}", **boring) for number in documents

@@ -9,10 +9,12 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from modules.accounts.models import Membership, User
 from modules.customers import selectors, services
 from modules.customers.events import metrics_recalculated
 from modules.customers.models import Customer, CustomerMetrics, Yardstick
 from modules.kernel.tenancy import tenant_scope
+from modules.notifications.models import LiveEvent
 from modules.orders import services as order_services
 from tests.customers.purchases import LATER, NOON, attach, place
 from tests.customers.test_prediction import SAMPLE
@@ -206,6 +208,16 @@ def test_the_end_of_a_recalculation_is_told_and_the_count_is_forgotten(channel, 
         metrics_recalculated.disconnect(hear)
 
     assert (heard, selectors.count_customers()) == ([(channel.tenant_id, 7)], 2)
+
+
+def test_members_who_are_there_are_told_of_new_figures(channel):
+    member = User.objects.create_user("jana")
+    Membership.objects.create(user=member, tenant_id=channel.tenant_id)
+
+    services.finish_recalculation(tenant_id=channel.tenant_id, customers=7, everyone=False, now=NOON)
+
+    told = LiveEvent.objects.get()
+    assert (told.user_id, told.type, told.payload) == (member.pk, "customer_metrics", {"customers": 7})
 
 
 def test_the_count_is_the_tenants_own(channel):

@@ -5,11 +5,14 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
-from modules.inventory import actors
+from modules.accounts.models import Membership, User
+from modules.inventory import actors, services
 from modules.inventory.events import metrics_recalculated
 from modules.inventory.models import StockLevel, VariantMetrics
 from modules.jobs.models import Batch, Job
+from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants
+from modules.notifications.models import LiveEvent
 from modules.orders import services as order_services
 from tests.inventory.test_services import NOON
 from tests.orders.factories import at, line_facts, make_channel, order_facts
@@ -90,6 +93,18 @@ def test_the_nightly_recalculation_is_one_batch_per_tenant_that_ends_by_telling(
     assert [batch.finished_at is not None for batch in Batch.objects.all()] == [True, True]
     rows = VariantMetrics.objects.order_by("channel", "code").values_list("channel__name", "code")
     assert list(rows) == [("Alice's shop", "P"), *(("Bob's shop", code) for code in "PQR")]
+
+
+def test_members_who_are_there_are_told_of_new_figures(channels):
+    member = User.objects.create_user("jana")
+    tenant_id = channels[0].tenant_id
+    Membership.objects.create(user=member, tenant_id=tenant_id)
+
+    services.finish_recalculation(tenant_id=tenant_id, now=clock.now())
+
+    with all_tenants():
+        told = LiveEvent.objects.get()
+    assert (told.user_id, told.type, told.tenant_id) == (member.pk, "variant_metrics", tenant_id)
 
 
 def test_the_command_recalculates_here_or_by_jobs(drain, channels):

@@ -22,7 +22,7 @@ from modules.jobs.models import Job
 from modules.kernel import clock
 from modules.kernel.secrets import decrypt
 from modules.kernel.tenancy import tenant_scope
-from modules.notifications.models import EmailMessage, Notification
+from modules.notifications.models import EmailMessage, LiveEvent, Notification
 from modules.reports import clients, selectors, services
 from modules.reports.models import Export
 from modules.reports.selectors import Belongings, Who
@@ -425,3 +425,5 @@ def test_what_happens_to_an_export_is_in_the_activity_log(client, alice, cottage
         ("export.fetched", None, number),
         ("export.withdrawn", jana.pk, number),
     ]
+    live = LiveEvent.objects.filter(type="export", user=jana).order_by("id").values_list("payload", flat=True)
+    assert list(live) == [{"id": number, "state": state} for state in ("requested", "made", "withdrawn")]

@@ -14,8 +14,12 @@ from config.settings.files import storage
 from modules.drafts import clients as diary_files
 from modules.drafts import services as diary
 from modules.kernel import clock
+from modules.kernel.secrets import decrypt
+from modules.notifications.models import EmailMessage, Notification
 from modules.reports import clients, services
+from modules.reports.models import Export
 from tests.drafts.factories import attach, make_draft
+from tests.notifications.test_live import key_of
 from tests.reports.test_exports import make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -83,6 +87,30 @@ def test_an_export_is_written_while_it_is_made_and_fetched_by_its_link(s3, alice
     assert s3.Object(f"files/{export.storage_key}").content_length == export.size
     services.revoke_export(export_id=export.pk, now=clock.now(), by_id=jana.pk)
     assert not any("exports/" in key for key in keys(s3))
+
+
+def test_the_only_way_to_an_export_is_our_link_and_it_ends_after_a_day(s3, alice, cottage, jana, client):
+    attach(make_draft(cottage, jana), b"photo")
+    export = make(jana, alice)
+    jana.set_password("secret")
+    jana.save()
+    headers = {"Authorization": f"Bearer {key_of(jana)}"}
+
+    mail = EmailMessage.objects.get(template="export_ready")
+    said = [
+        decrypt(mail.text_encrypted),
+        decrypt(mail.html_encrypted),
+        str(Notification.objects.values_list("payload")),
+    ]
+    said += [client.get("/api/v1/users/me/exports", headers=headers).text]
+    assert not any(
+        name in text for text in said for name in (export.storage_key, "X-Amz", s3.meta.client.meta.endpoint_url)
+    )
+    assert services.link_of(export) in said[0]
+    assert client.get(services.link_of(export)).status_code == 200  # sent by us: no redirect to the storage
+    Export.objects.update(expires_at=clock.now())
+    assert client.get(services.link_of(export)).status_code == 404
+    assert any("exports/" in key for key in keys(s3))  # dead though the file is there still
 
 
 def test_a_server_that_is_gone_is_a_failure_that_may_be_tried_again(s3, settings, cottage, jana):

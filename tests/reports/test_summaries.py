@@ -312,7 +312,8 @@ def test_the_101st_is_not_forgotten_nor_are_two_tenants_mixed(alice, bob):
 def statements(act):
     with CaptureQueriesContext(connection) as found:
         act()
-    return [query["sql"] for query in found]
+    jobs_own = ("jobs_job", "SAVEPOINT", "jobs_pause")  # how many there are decides how they are rung for
+    return [query["sql"] for query in found if not any(word in query["sql"] for word in jobs_own)]
 
 
 def busy(tenant, count):
@@ -327,7 +328,7 @@ def busy(tenant, count):
 
 
 def questions(tenant, count):
-    """Return how many statements so many people's weeks take, and how many their whole batch."""
+    """Return how many statements so many people's weeks take, and how many their whole batch with the mails."""
     users = busy(tenant, count)
     numbers = {user.pk for user in users}
     readers = selectors.due_readers(TURN, zone_names=[""], limit=999)

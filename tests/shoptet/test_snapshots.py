@@ -11,12 +11,13 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import connection
 
-from modules.accounts.models import Tenant
+from modules.accounts.models import Membership, Tenant, User
 from modules.catalog.models import Category, Product
 from modules.jobs import services as job_services
 from modules.jobs.models import Job
 from modules.kernel import clock
 from modules.kernel.tenancy import all_tenants, tenant_scope
+from modules.notifications.models import LiveEvent
 from modules.orders.models import Order, OrderItem
 from modules.shoptet import clients, domain, services
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
@@ -90,6 +91,25 @@ def test_a_snapshot_brings_every_order_in_and_leaves_a_whole_entry(drain, simula
     assert (len(entry.sha256), entry.file_bytes > 0, entry.file_name) == (64, True, "")
     assert list(Path(default_storage.location).rglob("*.jsonl")) == []
     assert set(Job.objects.values_list("state", flat=True)) == {"succeeded"}
+
+
+def test_members_who_are_there_are_told_that_it_is_done(drain, simulated, shop):
+    member = User.objects.create_user("jana")
+    Membership.objects.create(user=member, tenant_id=shop.tenant_id)
+    fill(simulated, 2)
+
+    entry = take(shop, drain)
+
+    told = LiveEvent.objects.get(type="import", payload__kind="orders-snapshot")
+    assert told.user_id == member.pk
+    assert told.payload == {
+        "executionId": entry.pk,
+        "shopId": shop.pk,
+        "kind": "orders-snapshot",
+        "created": 2,
+        "updated": 0,
+        "deleted": 0,
+    }
 
 
 def expected(simulated):
