@@ -141,7 +141,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO")},
     "loggers": {
-        "httpx": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
         "django.db.backends": {"level": "WARNING"},
         # The ledger's own line tells of a failed task, masked; this one would show whatever the error says.
         "django_tasks": {"level": "CRITICAL"},

@@ -39,4 +39,4 @@ def recalculate_tenant(*, tenant_id: int, chunk: int = CHUNK) -> None:
 @actor(queue_name="default", max_retries=5, time_limit=clock.MINUTE, atomic=True)
 def finish_recalculation(*, tenant_id: int) -> None:
     """Tell that a tenant's figures are new."""
-    services.finish_recalculation(tenant_id=tenant_id)
+    services.finish_recalculation(tenant_id=tenant_id, now=clock.now())

@@ -18,6 +18,7 @@ from modules.inventory.events import metrics_recalculated
 from modules.inventory.models import StockLevel, VariantMetrics
 from modules.jobs import services as job_services
 from modules.jobs.services import JobRequest
+from modules.notifications import services as notification_services
 from modules.orders import selectors as order_selectors
 
 CHUNK = 50  # variants per transaction; seed 1
@@ -294,8 +295,10 @@ def send_recalculation(*, tenant_id: int, chunk: int = CHUNK, channel_id: int | 
     return opened.id
 
 
-def finish_recalculation(*, tenant_id: int) -> None:
-    """Tell, after the commit, that a tenant's figures are new."""
+@transaction.atomic
+def finish_recalculation(*, tenant_id: int, now: datetime) -> None:
+    """Tell, after the commit, that a tenant's figures are new: other modules, and members who are there."""
+    notification_services.announce_to_members(tenant_id=tenant_id, type="variant_metrics", payload={}, now=now)
     transaction.on_commit(lambda: metrics_recalculated.send(sender=VariantMetrics, tenant_id=tenant_id), robust=True)
 
 

@@ -7,18 +7,23 @@ import logging
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Protocol, cast
 from uuid import UUID
 
-import httpx
 import redis
 from dramatiq import get_broker
 from dramatiq.errors import BrokerConnectionError as BrokerError
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import Url, make_headers, parse_url
 
 from modules.jobs.domain import PermanentError
+from modules.kernel.http import AnswerTooLong, AnswerTooSlow, answered, chunks, new_pool
+from modules.kernel.jsontext import json_bytes
 
 log = logging.getLogger("backroom.jobs")
 
@@ -148,38 +153,42 @@ def post_webhook(url: str, *, text: str, may_be_private: bool = False) -> None:
     10 s and 64 KiB. Source: https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
     """
     target = _webhook_target(url, may_be_private=may_be_private)
-    addressed = target.copy_with(host=_webhook_address(target, may_be_private=may_be_private))
-    until = time.monotonic() + WEBHOOK_SECONDS
+    address = _webhook_address(target, may_be_private=may_be_private)
+    addressed = target._replace(auth=None, host=f"[{address}]" if ":" in address else address).url
+    until, step_seconds = time.monotonic() + WEBHOOK_SECONDS, WEBHOOK_SECONDS / 2
     try:
         with (
-            httpx.Client(timeout=WEBHOOK_SECONDS / 2, trust_env=False, follow_redirects=False) as client,
-            client.stream(
-                "POST",
-                addressed,
-                json={"text": text},
-                headers={"Host": target.netloc.decode("ascii")},
-                extensions={"sni_hostname": target.host},
-            ) as response,
+            new_pool(read_seconds=step_seconds, connect_seconds=step_seconds, server_name=_bare_host(target)) as pool,
+            answered(pool, "POST", addressed, headers=_headers(target), body=json_bytes({"text": text})) as response,
         ):
             _read_a_little(response, until=until)
-    except httpx.HTTPError as error:
+    except HTTPError as error:
         raise WebhookUnavailable(f"The webhook gave no answer ({type(error).__name__}).") from None
-    _judge(response.status_code)
+    _judge(response.status)
 
 
-def _webhook_target(url: str, *, may_be_private: bool) -> httpx.URL:
+def _webhook_target(url: str, *, may_be_private: bool) -> Url:
     try:
-        target = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError):
+        target = parse_url(url)
+    except LocationParseError:
         raise WebhookRefused("The webhook's address is not a URL.") from None
     if target.scheme not in ({"http", "https"} if may_be_private else {"https"}) or not target.host:
         raise WebhookRefused("A webhook's address starts with https:// and names a host.")
     return target
 
 
-def _webhook_address(target: httpx.URL, *, may_be_private: bool) -> str:
+def _bare_host(target: Url) -> str:
+    return str(target.host).strip("[]")
+
+
+def _headers(target: Url) -> dict[str, str]:
+    credentials = make_headers(basic_auth=target.auth) if target.auth else {}
+    return {"Host": str(target.netloc), "Content-Type": "application/json", **credentials}
+
+
+def _webhook_address(target: Url, *, may_be_private: bool) -> str:
     try:
-        found = socket.getaddrinfo(target.host, target.port or 443, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(_bare_host(target), target.port or 443, type=socket.SOCK_STREAM)
     except OSError:
         raise WebhookUnavailable("The webhook's host has no address now.") from None
     addresses = [str(entry[4][0]) for entry in found]
@@ -208,12 +217,11 @@ def is_public(address: str) -> bool:
     return found.is_global and not found.is_multicast
 
 
-def _read_a_little(response: httpx.Response, *, until: float) -> None:
-    size = 0
-    for chunk in response.iter_raw():
-        size += len(chunk)
-        if size > WEBHOOK_ANSWER_BYTES or time.monotonic() > until:
-            return  # the status has been read; what else it says is of no interest
+def _read_a_little(response: BaseHTTPResponse, *, until: float) -> None:
+    """Read the answer's body but keep nothing of it: the status has been read, what else it says is of no interest."""
+    with suppress(AnswerTooLong, AnswerTooSlow):
+        for _chunk in chunks(response, max_bytes=WEBHOOK_ANSWER_BYTES, seconds=until - time.monotonic(), is_raw=True):
+            pass
 
 
 def _judge(status: int) -> None:

@@ -119,7 +119,7 @@ class ActorSpec:
 
     def _as_json(self, name: str, value: Any) -> Any:
         try:
-            text = to_json(value)
+            text = repr(value) if type(value) is int else to_json(value)
         except (TypeError, ValueError) as error:
             raise InvalidArguments(
                 f"{self.name}: the argument {name!r} cannot be kept as JSON ({error}); "
@@ -155,9 +155,12 @@ def _reason(error: ValidationError) -> str:
     return f"{first['msg']}{f' at {place}' if place else ''}."
 
 
+_STRICT = json.JSONEncoder(allow_nan=False)  # one for all calls: making it takes longer than using it
+
+
 def to_json(value: Any, **options: Any) -> str:
     """Return the value as JSON that PostgreSQL can keep; raises TypeError, ValueError. Options are json.dumps'."""
-    text = json.dumps(value, allow_nan=False, **options)
+    text = json.dumps(value, allow_nan=False, **options) if options else _STRICT.encode(value)
     if "\\u0000" in text:
         raise ValueError("PostgreSQL keeps no NUL character")
     if "\\ud" in text:

@@ -1,6 +1,6 @@
 """Questions about mails, notices and what people want."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from django.conf import settings
@@ -40,9 +40,14 @@ def suppressed(*, tenant_id: int, addresses: Iterable[str]) -> set[str]:
 
 def locale_of(user_id: int | None) -> str:
     """Return the person's language, or the installation's where nobody chose one."""
-    chosen = User.objects.filter(pk=user_id).values_list("locale", flat=True).first() if user_id else ""
-    default: str = settings.LANGUAGE_CODE
-    return chosen or (default if default in LANGUAGES else "en")
+    return locales_of({user_id} if user_id else set())[user_id]
+
+
+def locales_of(user_ids: Collection[int]) -> dict[int | None, str]:
+    """Return each person's language, at None and for who chose none the installation's; one question for all."""
+    default = settings.LANGUAGE_CODE if settings.LANGUAGE_CODE in LANGUAGES else "en"
+    chosen = dict(User.objects.filter(pk__in=user_ids).values_list("pk", "locale")) if user_ids else {}
+    return {None: default, **{user_id: chosen.get(user_id) or default for user_id in user_ids}}
 
 
 def members(*, tenant_id: int, user_ids: Iterable[int]) -> set[int]:

@@ -1,13 +1,17 @@
 """Cancel or replay all that a list's address matches: counted, asked for the reason, begun, watched, kept."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.admin.models import LogEntry
 
 from modules.jobs import services
 from modules.jobs.models import BulkOperation, Job
+from modules.kernel import clock
 from tests.admin.factories import make_bulk, make_job, make_staff
 from tests.admin.pages import detail, listing, press, told, words
 
+LONG_AGO = clock.now() - timedelta(seconds=30_000)  # so that a slow test changes no figure
 CANCEL, REPLAY = (f"/admin/jobs/job/matching/{verb}/" for verb in ("cancel", "replay"))
 
 
@@ -95,6 +99,26 @@ def test_a_long_one_is_watched_on_its_own_page(root, monkeypatch):
     assert 'data-live="row"' in page.content.decode()
     services.continue_bulk(operation.pk)
     assert "done 5" in words(root.get(detail("jobs_bulkoperation", operation)))
+
+
+@pytest.mark.parametrize(
+    ("handled", "says"),
+    [
+        ({"done": 1_490_000, "passed_over": 10_000}, "(89 %) 50 jobs/s, 1 h left"),
+        ({"done": 60_000}, "(4 %) 2.0 jobs/s, 9 d 9 h left"),
+        ({"done": 60_000, "state": "stopped", "ended_at": LONG_AGO + timedelta(seconds=1_000)}, "(4 %) 60 jobs/s "),
+        ({"done": 0}, "(0 %) "),
+    ],
+)
+def test_its_pace_and_the_time_left_are_told(root, handled, says):
+    operation = make_bulk(total=1_680_000, paced_at=LONG_AGO, **handled)
+
+    pages = [
+        words(root.get(place)) for place in (detail("jobs_bulkoperation", operation), listing("jobs_bulkoperation"))
+    ]
+
+    assert [says in page for page in pages] == [True, True]
+    assert ["jobs/s" in page for page in pages] == ["jobs/s" in says] * 2
 
 
 @pytest.mark.parametrize(

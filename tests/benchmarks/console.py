@@ -10,10 +10,11 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from io import StringIO
+from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
@@ -30,6 +31,7 @@ MOST_MILLISECONDS, MOST_QUERIES = 200, 30
 DAYS = 7
 TENANTS = 20
 SEED = 2026
+READERS = {"all": "root", "one": "operator"}  # who sees all tenants, and the staff of one
 ID = re.compile(r"(?<=/)([0-9a-f]{8}-[0-9a-f-]{27}|\d+)(?=/)")
 LINK = re.compile(r'href="(/admin/[^"#?]*)')
 
@@ -70,7 +72,7 @@ class Answer:
     milliseconds: float
     """By the clock; on a machine that others use as well, more than it takes."""
     own: float
-    """Of this process's processor time and of what the queries took, in milliseconds."""
+    """Of this process's processor time and of what the queries took, each in its least disturbed run; milliseconds."""
     queries: int
     slowest: float
     sql: str
@@ -78,7 +80,7 @@ class Answer:
     @property
     def is_too_much(self) -> bool:
         """Return whether it misses the target."""
-        return self.milliseconds >= MOST_MILLISECONDS or self.queries >= MOST_QUERIES
+        return self.own >= MOST_MILLISECONDS or self.queries >= MOST_QUERIES
 
 
 def main() -> int:
@@ -87,17 +89,29 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=5, help="each page is asked for")
     parser.add_argument("--only", default="", help="pages whose address fits this expression")
     parser.add_argument("--explain", action="store_true", help="show the slowest query of each page that misses")
+    parser.add_argument("--data", type=Path, help="keep the filled servers in this folder, and use what it holds")
     arguments = parser.parse_args()
     with ExitStack() as stack:
-        data = stack.enter_context(folder.temporary())
+        data = stack.enter_context(_data(arguments.data))
         log = stack.enter_context((data / "servers.log").open("w", encoding="utf-8"))
         stack.enter_context(servers.running(data=data, log=Log(log), ephemeral=True))
         os.environ.update(servers.environment(data), DJANGO_SETTINGS_MODULE="config.settings.test")
         django.setup()
-        return _report(arguments, stack)
+        return _report(arguments)
 
 
-def _report(arguments: argparse.Namespace, stack: ExitStack) -> int:
+@contextmanager
+def _data(kept: Path | None) -> Iterator[Path]:
+    """Give the folder that is kept, else one that is gone at the end."""
+    if kept is None:
+        with folder.temporary() as data:
+            yield data
+    else:
+        folder.make(kept)
+        yield kept.resolve()
+
+
+def _report(arguments: argparse.Namespace) -> int:
     began_at = time.perf_counter()
     readers = prepare(rows=arguments.rows)
     sys.stdout.write(f"{arguments.rows:,} jobs in {time.perf_counter() - began_at:.0f} s\n")
@@ -107,7 +121,7 @@ def _report(arguments: argparse.Namespace, stack: ExitStack) -> int:
         for page in pages(client)
         if re.search(arguments.only, page)
     )
-    found = sorted(filter(None, asked), key=lambda one: -one.milliseconds)
+    found = sorted(filter(None, asked), key=lambda one: -one.own)
     sys.stdout.write(f"{'page':<84}{'ms':>8}{'own':>7}{'queries':>9}{'slowest':>9}\n")
     for one in found:
         mark = "  <- too much" if one.is_too_much else ""
@@ -122,30 +136,40 @@ def _report(arguments: argparse.Namespace, stack: ExitStack) -> int:
 
 
 def prepare(*, rows: int) -> dict[str, Any]:
-    """Fill the product and return the readers' clients by name."""
+    """Fill the product, unless an earlier run has, and return the readers' clients by name."""
     from django.core.management import call_command
-    from django.db import connection
     from django.test import Client
 
     from modules.accounts.models import User
     from modules.kernel.tenancy import all_tenants
+
+    call_command("migrate", verbosity=0)
+    with all_tenants():
+        if not User.objects.filter(username=READERS["all"]).exists():
+            furnish_all(rows)
+        clients = {who: Client() for who in READERS}
+        for who, client in clients.items():
+            client.force_login(User.objects.get(username=READERS[who]))
+    return clients
+
+
+def furnish_all(rows: int) -> None:
+    """Make the world, the readers and the ledger."""
+    from django.core.management import call_command
+    from django.db import connection
+
+    from modules.accounts.models import User
     from tests.admin.factories import make_staff, make_tenant
     from tests.browser.world import furnish
 
-    call_command("migrate", verbosity=0)
     call_command("sync_job_schedules", verbosity=0, stdout=StringIO())
-    with all_tenants():
-        furnish(dice=Random(SEED))
-        tenants = [make_tenant(f"Tenant {number}") for number in range(TENANTS)]
-        root = User.objects.create_superuser("root", password="root")
-        staff = make_staff("operator", tenants=[tenants[2]], permissions=["view_*", "jobs.change_job"])
+    furnish(dice=Random(SEED))
+    tenants = [make_tenant(f"Tenant {number}") for number in range(TENANTS)]
+    make_staff(READERS["one"], tenants=[tenants[2]], permissions=["view_*", "jobs.change_job"])
     fill(rows, tenants=[tenant.pk for tenant in tenants])
+    User.objects.create_superuser(READERS["all"], password="root")  # the last, as a sign that all is there
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
-    clients = {"all": Client(), "one": Client()}
-    clients["all"].force_login(root)
-    clients["one"].force_login(staff)
-    return clients
 
 
 def fill(rows: int, *, tenants: list[int]) -> None:
@@ -329,19 +353,30 @@ def _rules(client: Any) -> list[str]:
 
 def ask(client: Any, page: str, *, who: str, times: int) -> Answer | None:
     """Ask for a page and return what it takes; None where this reader may not look."""
-    from django.db import connection
-    from django.test.utils import CaptureQueriesContext
-
     if client.get(page).status_code != 200:
         return None
     milliseconds = median(_took(lambda: client.get(page), time.perf_counter) for _ in range(times))
-    own = median(_took(lambda: client.get(page), time.process_time) for _ in range(times))
+    own = min(_took(lambda: client.get(page), time.process_time) for _ in range(times))
+    runs = [_queries(client, page) for _ in range(times)]
+    quickest = min(runs, key=_total)
+    slowest = max(quickest, key=lambda query: float(query["time"]), default={"time": "0", "sql": ""})
+    shown = f"{who} {page if '/preview/' in page else ID.sub('<id>', page)}"
+    own += _total(quickest)
+    return Answer(shown, milliseconds, own, len(quickest), float(slowest["time"]) * 1_000, slowest["sql"])
+
+
+def _queries(client: Any, page: str) -> list[dict[str, str]]:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
     with CaptureQueriesContext(connection) as captured:
         client.get(page)
-    slowest = max(captured.captured_queries, key=lambda query: float(query["time"]), default={"time": "0", "sql": ""})
-    shown = f"{who} {page if '/preview/' in page else ID.sub('<id>', page)}"
-    asked = sum(float(query["time"]) for query in captured.captured_queries) * 1_000
-    return Answer(shown, milliseconds, own + asked, len(captured), float(slowest["time"]) * 1_000, slowest["sql"])
+    return captured.captured_queries
+
+
+def _total(queries: list[dict[str, str]]) -> float:
+    """Return how long they took together, in milliseconds."""
+    return sum(float(query["time"]) for query in queries) * 1_000
 
 
 def _took(act: Callable[[], object], clock: Callable[[], float]) -> float:

@@ -51,17 +51,34 @@ def test_a_job_is_watched_from_queued_to_its_end_without_a_reload(view, start_wo
 
 
 def test_a_running_job_is_cancelled(view, start_worker):
-    job_id = actors.step.send(steps=400, seconds=0.1).message_id
+    job_id = actors.step.send(steps=4_000, seconds=0.1).message_id  # longer than the test, on a slow machine too
     start_worker()
     view.visit(_page_of(job_id))
-    view.wait_for("Running", inside=STATE)
+    view.wait_for("Running", inside=STATE, seconds=60)
 
-    view.press("Cancel")
-    view.press("Yes", exact=False)
+    question = view.page.locator(".bk-ask").first
+    question.locator("summary").click()
+    view.press("Yes", inside=question, exact=False)
     view.wait_for("The job was asked to stop at its next checkpoint.")
-    view.wait_for("Cancelled", inside=STATE)
+    view.wait_for("Cancelled", inside=STATE, seconds=60)
 
     assert Job.objects.get().state == State.CANCELLED
+
+
+def test_a_press_that_a_refresh_comes_into_is_not_lost(open_view, operator):
+    job = make_job(State.RUNNING)
+    view = open_view(READERS[0])
+    view.log_in(operator)
+    view.visit(_page_of(job.pk))
+    Job.objects.filter(pk=job.pk).update(progress_done=1, progress_total=7)  # the page has something to replace
+
+    question = view.page.locator(".bk-ask").first
+    question.locator("summary").hover()
+    view.page.mouse.down()
+    expect(view.page.locator("[data-live-pill]")).to_have_attribute("data-state", "paused", timeout=15_000)
+    view.page.mouse.up()
+
+    expect(question.get_by_role("button")).to_be_visible()
 
 
 def test_a_group_of_failures_is_replayed_5_then_all_to_its_end(view, start_worker):

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.timeout(900)
 READERS = [
     Reader("en", DESKTOP, "light"),
     Reader("pl", PHONE, "dark"),
+    Reader("cs", DESKTOP, "dark"),
 ]
 ID = re.compile(r"(?<=/)([0-9a-f]{8}-[0-9a-f-]{27}|\d+)(?=/)")
 ALIKE = re.compile(r"^/admin/\w+(/\w+/<id>/(history|delete))?/$")  # one template shows the history of any row

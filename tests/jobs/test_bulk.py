@@ -7,7 +7,7 @@ import pytest
 
 from modules.jobs import services
 from modules.jobs.actors import run_bulk
-from modules.jobs.domain import Known, State, parse_search
+from modules.jobs.domain import Known, Pace, State, parse_search
 from modules.jobs.models import BulkOperation, Job
 from modules.jobs.services import NothingMatches
 from modules.kernel import clock
@@ -61,6 +61,29 @@ def test_more_than_a_chunk_is_begun_and_a_job_does_it():
     assert services.continue_bulk(operation.pk) is False
     assert figures(operation) == ("done", 8, 8, 0)
     assert set(states(*jobs)) == {"queued"}
+
+
+def test_its_pace_counts_from_its_first_chunk_and_leaves_a_pause_out():
+    [make_job("failed") for _ in range(12)]
+    operation = begin("replay")
+
+    def pace_after(seconds):
+        operation.refresh_from_db()
+        return operation.pace(now=operation.paced_at + timedelta(seconds=seconds))
+
+    assert operation.pace(now=clock.now()) is None
+    services.continue_bulk(operation.pk, chunks=2)
+    assert pace_after(3) == Pace(2.0, timedelta(seconds=3))
+    services.pause_bulk(operation.pk)
+    services.resume_bulk(operation.pk)
+    operation.refresh_from_db()
+    assert operation.pace(now=clock.now()) is None
+    services.continue_bulk(operation.pk, chunks=1)
+    assert pace_after(2) == Pace(1.5, timedelta(seconds=2))
+    services.continue_bulk(operation.pk)
+    operation.refresh_from_db()
+    ended = operation.pace(now=clock.now() + timedelta(hours=1))
+    assert ended == Pace(6 / (operation.ended_at - operation.paced_at).total_seconds(), None)
 
 
 def test_a_second_run_does_nothing_more():

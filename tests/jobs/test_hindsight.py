@@ -43,6 +43,48 @@ def test_a_queue_that_waited_is_one_incident_however_many_jobs_waited():
     assert found(AlertKind.QUEUE_WAIT, seconds=3_000) == []
 
 
+def test_what_was_short_is_found_among_the_newest_jobs_and_the_rest_is_told(monkeypatch):
+    monkeypatch.setattr("modules.jobs.selectors._hindsight.LOOKED_AT", 1)
+    old, new = ago(40), ago(20)
+    for since in (old, new):
+        job = make_job(queue="low", run_at=since, started_at=since + timedelta(seconds=8))
+        make_attempt(job, started_at=since, ended_at=since + timedelta(seconds=7))
+    waited("low", 100, 99)
+    waited("high", 9, 9)  # the newest one, in place of which the others are not looked at
+
+    long_ago = ("low", ago(100) + timedelta(seconds=3), ago(99))
+    assert found(AlertKind.QUEUE_WAIT, seconds=3) == [long_ago]
+    assert found(AlertKind.JOB_RUNS_LONG, seconds=3) == []
+    monkeypatch.setattr("modules.jobs.selectors._hindsight.LOOKED_AT", 9)
+    assert found(AlertKind.QUEUE_WAIT, seconds=3) == [
+        *(("low", at + timedelta(seconds=3), at + timedelta(seconds=8)) for at in (new, old)),
+        long_ago,
+    ]
+    assert [one[1:] for one in found(AlertKind.JOB_RUNS_LONG, seconds=3)] == [
+        (at + timedelta(seconds=3), at + timedelta(seconds=7)) for at in (new, old)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "seconds", "told"),
+    [
+        (AlertKind.QUEUE_WAIT, 9, "sampled"),
+        (AlertKind.JOB_RUNS_LONG, 9, "sampled"),
+        (AlertKind.QUEUE_WAIT, 10, None),
+        (AlertKind.JOB_WAITS_LONG, 9, None),
+    ],
+)
+def test_what_is_not_told_of_is_said(kind, seconds, told):
+    assert selectors.blind_spot(kind, rule_params(kind, {"seconds": seconds})) == told
+
+
+def test_a_job_that_had_to_try_again_is_told_of_until_it_ended():
+    make_job(created_at=ago(90), attempt=2, finished_at=ago(20))
+    make_job(created_at=ago(90), attempt=1, finished_at=ago(20))
+
+    assert found(AlertKind.JOB_WAITS_LONG, seconds=3_600) == [("tests.note", ago(30), ago(20))]
+
+
 def test_a_job_that_was_cancelled_had_waited_until_then_and_one_for_later_has_not():
     make_job("cancelled", queue="low", run_at=ago(100), started_at=None, finished_at=ago(70))
     make_job("scheduled", queue="low", run_at=ago(500))

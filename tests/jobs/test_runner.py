@@ -1,11 +1,14 @@
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from modules.accounts.models import Tenant
 from modules.jobs import services
 from modules.jobs.engine import actor
 from modules.jobs.models import Attempt, Job
+from modules.kernel.ids import uuid7
 from tests.support.actors import fail, note, say, send_more, snooze, step, write_atomically
+from tests.support.lanes import lane
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -193,3 +196,14 @@ def test_a_result_that_postgresql_cannot_keep_is_no_result_and_spoils_no_end(dra
     assert [(job.state, job.result) for job in ended] == [("succeeded", None)] * 2 + [("succeeded", "\U0001f600")]
     logs = [Attempt.objects.get(job=job).log for job in ended]
     assert ("cannot be kept" in logs[0], logs[1].endswith("<>") or logs[1].endswith("<?>")) == (True, True)
+
+
+def test_a_rehearsal_goes_through_a_whole_life_and_leaves_nothing():
+    with CaptureQueriesContext(connection) as queries:
+        services.rehearse(worker_id=uuid7())
+
+    assert [any(step in query["sql"] for query in queries) for step in ("'running'", "INSERT INTO jobs_attempt")] == [
+        True,
+        True,
+    ]
+    assert (Job.objects.count(), Attempt.objects.count(), lane()) == (0, 0, [])

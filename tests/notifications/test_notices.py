@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from modules.kernel import clock
 from modules.notifications import selectors, services
 from modules.notifications.domain import MAILS, Channel, Kind
-from modules.notifications.models import Notification, Preference
+from modules.notifications.models import LiveEvent, Notification, Preference
 from modules.notifications.services import NoSuchWay, NotAMember, Notice, WayOut, read_way_out
 from tests.notifications.conftest import make_member
 
@@ -204,3 +204,19 @@ def test_the_mail_says_the_way_out_as_mail_programs_read_it(alice, jana, setting
         "List-Unsubscribe": f"<{url}>",
         "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
     }
+
+
+def live(tenant):
+    return list(LiveEvent.objects.filter(tenant=tenant).order_by("id").values_list("user_id", "type", "payload"))
+
+
+def test_what_is_new_of_a_tenant_is_told_to_its_members_and_to_no_guest(alice, bob, jana):
+    make_member(bob, "stranger")
+    guest, gone = make_member(alice, "guest"), make_member(alice, "gone", is_active=False)
+    guest.memberships.update(role="guest")
+
+    services.announce_to_members(tenant_id=alice.pk, type="import", payload={"created": 2}, now=clock.now())
+
+    assert live(alice) == [(jana.pk, "import", {"created": 2})]
+    assert live(bob) == []
+    assert gone.memberships.exists()

@@ -282,12 +282,12 @@ def test_killed_at_the_120th_of_250_and_resumed_it_is_250_mails(alice):
     def kill(execute, sql, *arguments):
         if sql.startswith('INSERT INTO "notifications_emailmessage"'):
             written.append(sql)
-            if len(written) == 120:
+            if len(written) == 6:  # the 101st to the 120th
                 raise Killed
         return execute(sql, *arguments)
 
     with connection.execute_wrapper(kill), pytest.raises(Killed):
-        send(run=run)
+        send(run=run, limit=20)
     assert EmailMessage.objects.count() == Job.objects.count() == 100
 
     assert send(run=run) == services.Sent(mailed=250)
@@ -310,12 +310,9 @@ def test_the_101st_is_not_forgotten_nor_are_two_tenants_mixed(alice, bob):
 
 
 def statements(act):
-    with CaptureQueriesContext(
-        connection,
-    ) as found:
+    with CaptureQueriesContext(connection) as found:
         act()
-    mails = ("notifications_emailmessage", "notifications_recipient", "jobs_job", "SAVEPOINT", "jobs_pause")
-    return [query["sql"] for query in found if not any(word in query["sql"] for word in mails)]
+    return [query["sql"] for query in found]
 
 
 def busy(tenant, count):
@@ -330,7 +327,7 @@ def busy(tenant, count):
 
 
 def questions(tenant, count):
-    """Return how many statements so many people's weeks take, and how many their whole batch, without the mails'."""
+    """Return how many statements so many people's weeks take, and how many their whole batch."""
     users = busy(tenant, count)
     numbers = {user.pk for user in users}
     readers = selectors.due_readers(TURN, zone_names=[""], limit=999)
@@ -340,12 +337,12 @@ def questions(tenant, count):
 
 
 @pytest.mark.slow
-def test_two_hundred_people_take_no_more_questions_than_one_hundred(alice, bob):
-    hundred = questions(alice, 100)
+def test_a_hundred_people_take_no_more_questions_than_thirty(alice, bob):
+    thirty = questions(alice, 30)
     EmailMessage.objects.all().delete(), User.objects.filter(username__startswith="u").delete()
 
-    assert questions(bob, 200) == hundred
-    assert (hundred[0] <= 13, hundred[1] <= 35) == (True, True)
+    assert questions(bob, 90) == thirty
+    assert (thirty[0] <= 13, thirty[1] <= 50) == (True, True)
 
 
 def test_two_at_once_mail_each_person_once(alice):

@@ -70,7 +70,9 @@ def hook():
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            hook.requests.append({"path": self.path, "host": self.headers["Host"], "json": json.loads(body)})
+            names = {name.lower() for name in self.headers}
+            sent = {"path": self.path, "host": self.headers["Host"], "headers": names, "json": json.loads(body)}
+            hook.requests.append(sent)
             self.send_response(hook.status)
             for name, value in hook.headers.items():
                 self.send_header(name, value)

@@ -10,6 +10,7 @@ from sentry_sdk.transport import Transport
 
 from config.sentry import start_reports
 from modules.jobs import services
+from modules.jobs.clients import post_webhook
 from modules.jobs.engine import actor, runner
 from modules.jobs.models import Job, Worker
 from tests.support.actors import fail, note, snooze, step
@@ -122,7 +123,21 @@ def test_the_next_jobs_report_does_not_carry_the_last_ones_secret(sent, drain):
 def test_integrations_that_send_messages_addresses_and_command_lines_are_off(sent):
     integrations = sentry_sdk.get_client().integrations
 
-    assert [name for name in ("dramatiq", "httpx", "argv") if name in integrations] == []
+    assert [name for name in ("dramatiq", "stdlib", "argv") if name in integrations] == []
+
+
+def test_a_report_tells_no_address_that_was_called_before_the_error(sent, drain, hook):
+    @actor(actor_name="tests.call_and_fail", max_retries=0)
+    def call_and_fail() -> None:
+        post_webhook(hook.url, text="x", may_be_private=True)
+        raise ValueError("after the call")
+
+    call_and_fail.send()
+    drain()
+
+    assert (len(hook.requests), len(sent)) == (1, 1)
+    assert "SECRETPATH" not in json.dumps(sent, default=str)
+    assert "sentry-trace" not in hook.requests[0]["headers"]
 
 
 def test_a_report_has_neither_local_variables_nor_the_query_log(sent, drain):

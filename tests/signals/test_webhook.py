@@ -119,14 +119,14 @@ def test_nobody_there_is_worth_another_try_and_the_address_is_not_told():
         with pytest.raises(WebhookUnavailable) as raised:
             post_webhook(url, text="x", may_be_private=True)
 
-    assert str(raised.value) == "The webhook gave no answer (ConnectError)."
+    assert str(raised.value) == "The webhook gave no answer (NewConnectionError)."
 
 
 def test_a_webhook_that_says_nothing_is_given_up(monkeypatch):
     monkeypatch.setattr(clients, "WEBHOOK_SECONDS", 0.4)
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}/"
-        with pytest.raises(WebhookUnavailable, match="ReadTimeout"):
+        with pytest.raises(WebhookUnavailable, match="ReadTimeoutError"):
             post_webhook(url, text="x", may_be_private=True)
 
 

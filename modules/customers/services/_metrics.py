@@ -13,6 +13,7 @@ from modules.customers.events import metrics_recalculated
 from modules.customers.models import CustomerMetrics
 from modules.customers.services._scores import COLUMNS, SCORES, score_values
 from modules.customers.services._turns import wait_to_count
+from modules.notifications import services as notification_services
 
 _COUNTED = (
     *("order_count", "paid_count", "cancelled_count", "currency", "revenue", "aov", "first_order_at", "last_order_at"),
@@ -31,10 +32,12 @@ def _names(columns: Collection[str], *, of: str = "") -> str:
 # constants they took longer to write and to plan than to look up.
 _RECALCULATE = f"""
 WITH owner AS (
-    SELECT id, tenant_id, COALESCE(merged_into_id, id) AS customer_id FROM customers_customer
-    WHERE tenant_id = %(tenant_id)s AND (
-        id = ANY((SELECT %(customer_ids)s::bigint[])::bigint[]) AND merged_into_id IS NULL
-        OR merged_into_id = ANY((SELECT %(customer_ids)s::bigint[])::bigint[]))
+    SELECT id, tenant_id, id AS customer_id FROM customers_customer
+    WHERE tenant_id = %(tenant_id)s AND id = ANY((SELECT %(customer_ids)s::bigint[])::bigint[])
+        AND merged_into_id IS NULL
+    UNION ALL
+    SELECT id, tenant_id, merged_into_id FROM customers_customer
+    WHERE tenant_id = %(tenant_id)s AND merged_into_id = ANY((SELECT %(customer_ids)s::bigint[])::bigint[])
 ), bought AS (
     SELECT owner.tenant_id, owner.customer_id, its.is_paid, its.created_at, its.total_default AS value,
         its.is_cancelled, its.default_currency AS currency,
@@ -143,6 +146,8 @@ def finish_recalculation(*, tenant_id: int, customers: int, everyone: bool, now:
     with transaction.atomic():
         if everyone:
             measure(tenant_id=tenant_id, now=now)
+        told = {"customers": customers}
+        notification_services.announce_to_members(tenant_id=tenant_id, type="customer_metrics", payload=told, now=now)
         transaction.on_commit(clients.forget_counts)
         transaction.on_commit(
             lambda: metrics_recalculated.send(sender=CustomerMetrics, tenant_id=tenant_id, customers=customers),

@@ -19,8 +19,8 @@ from modules.drafts.models import Record
 from modules.drafts.selectors import Reader
 from modules.notifications import selectors as notification_selectors
 from modules.notifications import services as notification_services
-from modules.notifications.domain import Channel, InvalidMail, Kind
-from modules.notifications.services import Notice
+from modules.notifications.domain import Channel, Kind
+from modules.notifications.services import Mail, Notice
 
 log = logging.getLogger(__name__)
 Report = Callable[[int], None]
@@ -112,12 +112,17 @@ def _mail(drafts: list[Any], retention: Retention, expires_at: datetime) -> None
             kind=Kind.DRAFT_EXPIRING,
             channel=Channel.EMAIL,
         )
-        for draft in theirs:
-            if draft.reader_id in wanting and readers[draft.reader_id].email:
-                _mail_one(draft, readers[draft.reader_id], retention, expires_at)
+        mails = [
+            _warning(draft, readers[draft.reader_id], retention, expires_at)
+            for draft in theirs
+            if draft.reader_id in wanting and readers[draft.reader_id].email
+        ]
+        refused = notification_services.send_emails(tenant_id=tenant_id, mails=mails)
+        for key, error in refused.items():  # the notice inside the product is told all the same
+            log.warning("No mail %s: %s", key, error)
 
 
-def _mail_one(draft: Any, reader: Reader, retention: Retention, expires_at: datetime) -> None:
+def _warning(draft: Any, reader: Reader, retention: Retention, expires_at: datetime) -> Mail:
     locale = reader.locale or notification_selectors.locale_of(None)
     values = {
         "name": _one_line(reader.name),
@@ -127,18 +132,14 @@ def _mail_one(draft: Any, reader: Reader, retention: Retention, expires_at: date
         "days": retention.warn_days,
         "open_url": f"{settings.DRAFTS['APP_URL']}/records/{draft.public_id}",
     }
-    try:
-        notification_services.send_email(
-            tenant_id=draft.tenant_id,
-            key=f"draft_expiring:{draft.public_id}:{as_text(expires_at)}",
-            template="draft_expiring",
-            to=[reader.email],
-            values=values,
-            user_id=reader.user_id,
-            locale=locale,
-        )
-    except InvalidMail as error:  # the notice inside the product is told all the same, and the others' mails go
-        log.warning("Draft %s: no mail, %s", draft.public_id, error)
+    return Mail(
+        key=f"draft_expiring:{draft.public_id}:{as_text(expires_at)}",
+        template="draft_expiring",
+        to=[reader.email],
+        values=values,
+        user_id=reader.user_id,
+        locale=locale,
+    )
 
 
 def _one_line(text: str) -> str:

@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy
 
 from modules.jobs import selectors, services
 from modules.jobs.admin._filters import TenantFilter
+from modules.jobs.admin._rights import WithRightsOfJobs
 from modules.jobs.admin._states import job_link, short, state_badge
 from modules.jobs.domain import BatchState, Callback, State
 from modules.jobs.models import Batch, Job
 from modules.kernel.console import (
-    ReadOnlyAdmin,
     asked_once,
     badge,
     button,
@@ -63,7 +63,7 @@ class EndedFilter(SimpleListFilter):
 
 
 @register(Batch)
-class BatchAdmin(ReadOnlyAdmin):
+class BatchAdmin(WithRightsOfJobs):
     list_display = ("batch", "state", "progress", "tenant", "created", "finished")
     list_display_links = ("batch",)
     list_filter = (EndedFilter, TenantFilter)
@@ -77,14 +77,6 @@ class BatchAdmin(ReadOnlyAdmin):
         *("created_in_full", "cancelled", "finished_in_full", "newest_members"),
     )
     readonly_fields = fields
-
-    def has_act_permission(self, request: HttpRequest) -> bool:
-        """Return whether the reader may cancel: whoever may cancel jobs."""
-        return request.user.has_perm("jobs.change_job")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the reader may look: whoever may look at jobs."""
-        return request.user.has_perm("jobs.view_job") or self.has_act_permission(request)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """Return the batches of the reader's tenants; those of no tenant are for readers of all."""

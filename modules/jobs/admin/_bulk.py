@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from modules.jobs import services
+from modules.jobs.admin._rights import WithRightsOfJobs
 from modules.jobs.admin._search import terms_of
 from modules.jobs.domain import Term, write_search
 from modules.jobs.models import BulkOperation, Job
@@ -25,7 +26,6 @@ from modules.jobs.services import NothingMatches
 from modules.kernel import clock
 from modules.kernel.console import (
     ConsoleAdmin,
-    ReadOnlyAdmin,
     badge,
     button,
     code,
@@ -153,7 +153,7 @@ def _begun(operation: BulkOperation) -> str:
 
 
 @register(BulkOperation)
-class BulkOperationAdmin(ReadOnlyAdmin):
+class BulkOperationAdmin(WithRightsOfJobs):
     list_display = ("operation", "state_badge", "progress", "begun_by", "started")
     list_display_links = ("operation",)
     list_filter = ("state", "verb")
@@ -165,14 +165,6 @@ class BulkOperationAdmin(ReadOnlyAdmin):
         *("begun_by", "started_in_full", "ended"),
     )
     readonly_fields = fields
-
-    def has_act_permission(self, request: HttpRequest) -> bool:
-        """Return whether the reader may pause, resume and stop: whoever may begin one."""
-        return request.user.has_perm("jobs.change_job")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the reader may look: whoever may look at jobs."""
-        return request.user.has_perm("jobs.view_job") or self.has_act_permission(request)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """Return the operations on jobs of the reader's tenants alone; a null is a reader's of all."""
@@ -232,17 +224,16 @@ class BulkOperationAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("progress"))
     def progress(self, row: BulkOperation) -> str:
-        """Show how many of those that matched are behind it; all, when it is done."""
-        if row.state == BulkOperation.State.DONE:
-            return progress_bar(row.total, row.total)
-        return progress_bar(min(row.done + row.passed_over, row.total), row.total)
+        """Show how many of those that matched are behind it (all, when it is done), how fast, and how long it takes."""
+        handled = row.total if row.state == BulkOperation.State.DONE else min(row.handled, row.total)
+        return progress_bar(handled, row.total, _pace(row))
 
     @display(description=gettext_lazy("jobs"))
     def counts(self, row: BulkOperation) -> str:
         """Show how it went; what had changed before its turn is neither done nor passed over."""
         parts = [(_("done"), row.done), (_("passed over"), row.passed_over)]
         if row.state == BulkOperation.State.DONE:
-            parts.append((_("changed before their turn"), max(0, row.total - row.done - row.passed_over)))
+            parts.append((_("changed before their turn"), max(0, row.total - row.handled)))
         words = (f"{word} {number_format(count, force_grouping=True)}" for word, count in parts if count)
         return " · ".join(words) or muted("–")
 
@@ -288,6 +279,17 @@ class BulkOperationAdmin(ReadOnlyAdmin):
             return muted("–")
         took = _("took %(time)s") % {"time": duration(row.ended_at - row.started_at)}
         return format_html("{} · {}", long_moment(row.ended_at), took)
+
+
+def _pace(row: BulkOperation) -> str:
+    pace = row.pace(now=clock.now())
+    if pace is None:
+        return ""
+    digits = 0 if pace.per_second >= 10 else 1
+    rate = number_format(round(pace.per_second, digits), decimal_pos=digits, force_grouping=True)
+    if pace.left is None:
+        return _("%(rate)s jobs/s") % {"rate": rate}
+    return _("%(rate)s jobs/s, %(time)s left") % {"rate": rate, "time": duration(pace.left)}
 
 
 def _in_words(row: BulkOperation) -> Any:

@@ -16,8 +16,8 @@ from django.utils.translation import ngettext, pgettext
 
 from modules.jobs import selectors
 from modules.jobs.domain import LIMITS, AlertKind, InvalidRule, rule_params
-from modules.jobs.models import AlertRule
-from modules.jobs.selectors import PastIncident
+from modules.jobs.models import LONG, AlertRule
+from modules.jobs.selectors import LOOKED_AT, BlindSpot, PastIncident
 from modules.kernel import clock
 from modules.kernel.console import Column, ConsoleAdmin, column_chart, duration, long_moment
 
@@ -70,7 +70,16 @@ def _preview(rule: AlertRule, request: HttpRequest, *, now: datetime) -> dict[st
         return {"problem": _("The ledger is too busy to look back now. Try again in a minute.")}
     if found is None:
         return {"problem": _("This rule is told of by a command; nothing is kept to look back at.")}
-    return _shown(found, now=now)
+    return _shown(found, now=now) | {"note": _note(selectors.blind_spot(AlertKind(rule.kind), params))}
+
+
+def _note(blind_spot: BlindSpot | None) -> str:
+    values = {"seconds": int(LONG.total_seconds()), "count": number_format(LOOKED_AT, force_grouping=True)}
+    if blind_spot == BlindSpot.LEFT_OUT:
+        return _("Jobs that waited under %(seconds)d s are left out.") % values
+    if blind_spot == BlindSpot.SAMPLED:
+        return _("What took under %(seconds)d s was looked for among the newest %(count)s jobs alone.") % values
+    return ""
 
 
 def _shown(found: list[PastIncident], *, now: datetime) -> dict[str, Any]:

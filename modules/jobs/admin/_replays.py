@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from modules.jobs import services
+from modules.jobs.admin._rights import WithRightsOfJobs
 from modules.jobs.admin._states import job_link, short, state_badge
 from modules.jobs.domain import RAMP, State
 from modules.jobs.models import Job, Replay, ReplayedJob
 from modules.kernel.console import (
-    ReadOnlyAdmin,
     badge,
     button,
     first_line,
@@ -50,7 +50,7 @@ def of_visible_replays(rows: "QuerySet[Replay]") -> "QuerySet[Replay]":
 
 
 @register(Replay)
-class ReplayAdmin(ReadOnlyAdmin):
+class ReplayAdmin(WithRightsOfJobs):
     list_display = ("replay", "state_and_why", "progress", "step", "started_by", "started")
     list_display_links = ("replay",)
     list_filter = ("state",)
@@ -62,14 +62,6 @@ class ReplayAdmin(ReadOnlyAdmin):
         *("started_by", "started_in_full", "ended", "members"),
     )
     readonly_fields = fields
-
-    def has_act_permission(self, request: HttpRequest) -> bool:
-        """Return whether the reader may pause, resume and cancel: whoever may replay jobs."""
-        return request.user.has_perm("jobs.change_job")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the reader may look: whoever may look at jobs."""
-        return request.user.has_perm("jobs.view_job") or self.has_act_permission(request)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """Return the replays of the reader's tenants."""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from modules.jobs.admin._page import job_page
+from modules.jobs.admin._rights import WithRightsOfJobs
 from modules.jobs.admin._search import find
 from modules.jobs.admin._states import state_badge
 from modules.jobs.domain import WAITING, State
@@ -22,7 +23,6 @@ from modules.jobs.models import Job
 from modules.jobs.services import CHANGEABLE
 from modules.kernel import clock
 from modules.kernel.console import (
-    ReadOnlyAdmin,
     crumb,
     duration,
     first_line,
@@ -37,7 +37,7 @@ from modules.kernel.console import (
 )
 
 
-class JobScreen(ReadOnlyAdmin):
+class JobScreen(WithRightsOfJobs):
     """Jobs in the reader's scope, newest first: the order of the primary key, so that no page sorts."""
 
     ordering: ClassVar[tuple[str, ...]] = ("-id",)
@@ -45,14 +45,6 @@ class JobScreen(ReadOnlyAdmin):
     search_fields = ("id",)
     search_help_text = gettext_lazy("id, actor, tag, error:Timeout, older:2h …")
     list_display_links = ("job_name",)
-
-    def has_act_permission(self, request: HttpRequest) -> bool:
-        """Return whether the reader may cancel, replay and discard."""
-        return request.user.has_perm("jobs.change_job")
-
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return whether the reader may look."""
-        return request.user.has_perm("jobs.view_job") or self.has_act_permission(request)
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Any]":
         """Return the jobs of the reader's tenants; jobs of no tenant are for readers of all."""

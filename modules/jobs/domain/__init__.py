@@ -32,6 +32,7 @@ from modules.jobs.domain.life import (
     running_job,
 )
 from modules.jobs.domain.monitors import minutes_at_most, minutes_to_next, monitor_slug, plain_cron
+from modules.jobs.domain.paces import Pace, pace_of
 from modules.jobs.domain.rates import Window
 from modules.jobs.domain.replays import MOST_IN_FLIGHT, RAMP, may_release, step_of
 from modules.jobs.domain.retries import (
@@ -127,6 +128,7 @@ __all__ = [
     "Known",
     "Move",
     "Outcome",
+    "Pace",
     "PermanentError",
     "Rule",
     "RunningJob",
@@ -154,6 +156,7 @@ __all__ = [
     "monitor_slug",
     "next_times",
     "outlook",
+    "pace_of",
     "parse_search",
     "plain_cron",
     "rule_params",

@@ -73,9 +73,10 @@ class WorkerLife(Middleware):
         threading.Thread(target=self._dispatch_forever, name="dispatcher", daemon=True).start()
 
     def after_worker_thread_boot(self, _broker: Broker, _thread: Any) -> None:
-        """Connect each thread now: a thread's first job would else wait for its connection."""
+        """Connect each thread now and let it practice: a thread's first job would else wait for both."""
         try:
-            connection.ensure_connection()
+            if runner.worker_id:
+                services.rehearse(worker_id=runner.worker_id)
         except (DatabaseError, InterfaceError) as error:
             log.warning("a thread connects with its first job, the database is away: %s", error)
 

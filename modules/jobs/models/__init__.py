@@ -1,6 +1,7 @@
 """The tables: the ledger (`_ledger`), what operators do to it (`_operators`), what is told of it (`_signals`)."""
 
 from modules.jobs.models._ledger import (
+    LONG,
     MADE,
     Attempt,
     Batch,
@@ -20,6 +21,7 @@ from modules.jobs.models._operators import BulkOperation, Dismissal, JobChange, 
 from modules.jobs.models._signals import Alert, AlertRule, Bookmark, RunMinute, Runs, RunTotal, Streak
 
 __all__ = [
+    "LONG",
     "MADE",
     "Alert",
     "AlertRule",

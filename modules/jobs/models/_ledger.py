@@ -1,5 +1,6 @@
 """The ledger: what was asked for, what happened, who runs it, what runs by itself."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -7,11 +8,13 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
 from modules.jobs import domain
 from modules.kernel.ids import uuid7
 
+LONG = timedelta(seconds=10)  # a wait or a run over this is in an index: few are
 MADE = "made:"  # begins the key of a schedule that no module declares; the rest is its public id
 
 
@@ -134,6 +137,20 @@ class Job(models.Model):
             models.Index(
                 fields=["tenant_id", "finished_at"], condition=Q(tenant_id__isnull=False), name="jobs_job_tenant_ended"
             ),
+            # What alert rules look back at: waits that were long, and jobs that ended after more than one attempt.
+            # A job that did well at once, which is nearly every one, has no entry in either.
+            models.Index(
+                fields=["started_at"],
+                include=["queue", "run_at"],
+                condition=Q(GreaterThan(F("started_at") - F("run_at"), LONG)),
+                name="jobs_job_waited_long",
+            ),
+            models.Index(
+                fields=["finished_at"],
+                include=["actor", "created_at"],
+                condition=Q(attempt__gt=1, finished_at__isnull=False),
+                name="jobs_job_tried_again",
+            ),
             # Members of batches alone: has the last one ended, and how many are in which state.
             models.Index(
                 fields=["batch_id", "id"],
@@ -176,6 +193,13 @@ class Attempt(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["job", "number"], name="jobs_attempt_once"),
             models.CheckConstraint(condition=Q(outcome__in=list(domain.Outcome)), name="jobs_attempt_outcome_known"),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["ended_at"],
+                condition=Q(GreaterThan(F("ended_at") - F("started_at"), LONG)),
+                name="jobs_attempt_ran_long",
+            )
         ]
 
     def __str__(self) -> str:

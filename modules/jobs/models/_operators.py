@@ -1,5 +1,6 @@
 """What operators did to jobs that had failed or wait, and why: replays in steps, changed arguments."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -7,7 +8,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from modules.jobs.domain import step_of
+from modules.jobs.domain import Pace, pace_of, step_of
 
 MEMBERS = ("waiting", "in_flight", "succeeded", "failed", "cancelled", "gone")  # counters; their sum is the total
 
@@ -178,6 +179,10 @@ class BulkOperation(models.Model):
     passed_over = models.IntegerField(
         _("passed over"), default=0, help_text=_("Moved on by themselves, or by somebody else, at their turn.")
     )
+    paced_at = models.DateTimeField(null=True)
+    """When its first chunk since it began, or was resumed, did; its pace counts from there, without the pauses."""
+    paced_from = models.IntegerField(default=0, db_default=0)
+    """How many it had behind it then."""
 
     class Meta:
         default_permissions = ()
@@ -196,6 +201,18 @@ class BulkOperation(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.get_verb_display()}: {self.search}"
+
+    @property
+    def handled(self) -> int:
+        """Return how many jobs it has behind it."""
+        return self.done + self.passed_over
+
+    def pace(self, *, now: datetime) -> Pace | None:
+        """Return how fast it goes, or went until it ended or was paused; None before its first chunk."""
+        if self.paced_at is None:
+            return None
+        left = self.total - self.handled if self.state == self.State.RUNNING else 0
+        return pace_of(self.handled - self.paced_from, within=(self.ended_at or now) - self.paced_at, left=left)
 
 
 class JobChange(models.Model):

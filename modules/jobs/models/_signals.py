@@ -50,6 +50,13 @@ class RunMinute(Runs):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["minute_at", "actor", "queue", "outcome"], name="jobs_runminute_once")
         ]
+        indexes: ClassVar = [
+            models.Index(  # with what minute did a row of failures end?
+                fields=["actor", "minute_at"],
+                condition=Q(outcome=Attempt.Outcome.SUCCEEDED),
+                name="jobs_runminute_good",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.minute_at:%Y-%m-%d %H:%M} {self.actor} {self.outcome}"

@@ -20,7 +20,7 @@ from modules.jobs.selectors._counts import (
 )
 from modules.jobs.selectors._fit import check_callbacks, check_unfinished
 from modules.jobs.selectors._gates import PAUSED, paused_gates
-from modules.jobs.selectors._hindsight import PastIncident, past_incidents, per_hour
+from modules.jobs.selectors._hindsight import BlindSpot, PastIncident, blind_spot, past_incidents, per_hour
 from modules.jobs.selectors._illnesses import (
     Indexes,
     batches_never_told,
@@ -85,6 +85,7 @@ __all__ = [
     "LOOKED_AT",
     "PAUSED",
     "ActorFigures",
+    "BlindSpot",
     "Indexes",
     "PastIncident",
     "PastRun",
@@ -99,6 +100,7 @@ __all__ = [
     "batch_members",
     "batch_tallies",
     "batches_never_told",
+    "blind_spot",
     "check_callbacks",
     "check_unfinished",
     "closed_batches_with_work",

@@ -96,17 +96,19 @@ class QueueState:
 
 WAITING_STATES = ", ".join(f"'{state}'" for state in WAITING)
 
-# Each part is worded as one of the partial indexes, so that ended jobs, however many, are not read.
+# Each part, and what state it is of, is worded as one of the partial indexes, so that ended jobs, however many, are not
+# read.
+UNFINISHED: tuple[tuple[str, str], ...] = (
+    (f"state = '{State.QUEUED}' AND dispatched_at IS NULL AND crashes = 0", State.QUEUED),
+    (f"state = '{State.QUEUED}' AND dispatched_at IS NOT NULL AND crashes = 0", State.QUEUED),
+    (f"state = '{State.QUEUED}' AND crashes > 0", State.QUEUED),
+    (f"state IN ({WAITING_STATES})", ""),
+    (f"state = '{State.RUNNING}'", State.RUNNING),
+)
 _QUEUE_STATES = " UNION ALL ".join(
     f"SELECT queue, state, count(*) AS jobs, min(run_at) AS oldest FROM jobs_job WHERE {part}"
     " AND (%(tenants)s::bigint[] IS NULL OR tenant_id = ANY(%(tenants)s)) GROUP BY queue, state"
-    for part in (
-        f"state = '{State.QUEUED}' AND dispatched_at IS NULL AND crashes = 0",
-        f"state = '{State.QUEUED}' AND dispatched_at IS NOT NULL AND crashes = 0",
-        f"state = '{State.QUEUED}' AND crashes > 0",
-        f"state IN ({WAITING_STATES})",
-        f"state = '{State.RUNNING}'",
-    )
+    for part, _state in UNFINISHED
 )
 
 

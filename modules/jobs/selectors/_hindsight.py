@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from django.db import connection, transaction
 
-from modules.jobs.domain import FAILURES, AlertKind, State
+from modules.jobs.domain import FAILURES, WAITING, AlertKind, State
+from modules.jobs.models import LONG
+from modules.jobs.selectors._counts import UNFINISHED
+from modules.jobs.selectors._search import LOOKED_AT
 
 MOST = 2_000  # incidents read at most; nobody looks at more, and a chart of them is full
 PATIENCE_MILLISECONDS = 8_000
@@ -28,12 +32,13 @@ def past_incidents(
     """Return the incidents since then that a rule with these limits would have opened, newest first; at most MOST.
 
     None for a rule that is told of by a command, of which nothing is kept. What runs are counted by the minute
-    (FAILURES_IN_ROW, QUEUE_LENGTH) is true to the minute; a job that ran again counts with its last wait. Raises
-    django.db.OperationalError where it takes longer than PATIENCE_MILLISECONDS.
+    (FAILURES_IN_ROW, QUEUE_LENGTH) is true to the minute; a job that ran again counts with its last wait. For what
+    `blind_spot` tells. Raises django.db.OperationalError where it takes longer than PATIENCE_MILLISECONDS.
     """
     if kind not in _QUERIES:
         return None
     values = {"since": since, "now": now, **{name: params.get(name) for name in ("over", "seconds", "times")}}
+    values["sampled"] = LOOKED_AT if blind_spot(kind, params) == BlindSpot.SAMPLED else 0
     values |= {"only": list(params.get("only") or []), "most": MOST, "failures": [str(one) for one in FAILURES]}
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT set_config('statement_timeout', %s, TRUE)", [str(PATIENCE_MILLISECONDS)])
@@ -41,6 +46,22 @@ def past_incidents(
         rows = cursor.fetchall()
         cursor.execute("SELECT set_config('statement_timeout', '0', TRUE)")
     return [PastIncident(*row) for row in rows]
+
+
+class BlindSpot(StrEnum):
+    """What no index knows, because it is nearly every job: what waited, or ran, under LONG."""
+
+    LEFT_OUT = "left_out"
+    SAMPLED = "sampled"
+    """Among the newest LOOKED_AT jobs alone they are looked for."""
+
+
+def blind_spot(kind: AlertKind, params: Mapping[str, Any]) -> BlindSpot | None:
+    """Return what the past incidents of a rule with these limits do not tell of; None where they tell of all."""
+    if kind == AlertKind.QUEUE_LENGTH:
+        return BlindSpot.LEFT_OUT
+    is_of_times = kind in {AlertKind.QUEUE_WAIT, AlertKind.NO_WORKER, AlertKind.JOB_RUNS_LONG}
+    return BlindSpot.SAMPLED if is_of_times and params["seconds"] < LONG.total_seconds() else None
 
 
 def per_hour(incidents: list[PastIncident], *, now: datetime, hours: int) -> list[tuple[datetime, int]]:
@@ -60,12 +81,33 @@ _TAIL = """
         AND (%(only)s::text[] = '{}' OR split_part(subject, ' ', 1) = ANY(%(only)s))
     ORDER BY opened_at DESC, subject LIMIT %(most)s"""
 
-# Each job's last wait, from when it could start until it did, was cancelled, or now.
-_WAITS = f"""
-    waits AS (
-        SELECT queue, run_at AS from_at, CASE WHEN state = '{State.QUEUED}' THEN %(now)s
-            WHEN started_at >= run_at THEN started_at ELSE coalesce(finished_at, %(now)s) END AS to_at
-        FROM jobs_job WHERE state NOT IN ('{State.SCHEDULED}', '{State.RETRYING}'))"""
+_LONG = f"interval '{LONG.total_seconds():.0f} seconds'"
+_ALIVE = tuple(part for part, state in UNFINISHED)
+_QUEUED = tuple(part for part, state in UNFINISHED if state == State.QUEUED)
+_NEWEST = """%(sampled)s > 0 AND jobs_job.id > coalesce(
+    (SELECT id FROM jobs_job ORDER BY id DESC OFFSET %(sampled)s LIMIT 1), '00000000-0000-0000-0000-000000000000')"""
+
+
+def _united(*parts: str) -> str:
+    return " UNION ALL ".join(parts)
+
+
+def _states(*states: str) -> str:
+    return ", ".join(f"'{state}'" for state in states)
+
+
+# Each job's last wait, from when it could start until it did, was cancelled, or now; each part is worded as an index.
+# What has another end has started. The last part is for limits under LONG alone.
+_STILL = (f"SELECT queue, run_at AS from_at, %(now)s AS to_at FROM jobs_job WHERE {part}" for part in _QUEUED)
+_STARTED = f"SELECT queue, run_at, started_at FROM jobs_job WHERE state NOT IN ({_states(State.QUEUED, *WAITING)})"
+_ALL_WAITS = _united(
+    *_STILL,
+    f"{_STARTED} AND started_at - run_at > {_LONG} AND started_at > %(since)s",
+    f"""SELECT queue, run_at, finished_at FROM jobs_job WHERE state = '{State.CANCELLED}'
+        AND finished_at > %(since)s AND (started_at >= run_at) IS NOT TRUE""",
+    f"{_STARTED} AND {_NEWEST} AND started_at - run_at BETWEEN interval '0 s' AND {_LONG}",
+)
+_WAITS = f"waits AS ({_ALL_WAITS})"
 _PATIENCE = "make_interval(secs => %(seconds)s)"
 _SPANS = f"""
     SELECT queue, range_agg(tstzrange(from_at + {_PATIENCE}, to_at)) AS spans FROM waits
@@ -85,7 +127,8 @@ _NO_WORKER = f"""
         SELECT queue, unnest(merged.spans - coalesce(served.spans, '{{}}'::tstzmultirange)) AS span
         FROM ({_SPANS}) AS merged LEFT JOIN served USING (queue)) AS each_one"""
 
-# A step up when a job could start, a step down when it did; those that started in the same minute are left out.
+# A step up when a job could start, a step down when it did; those that started in the same minute, or within LONG, are
+# left out.
 _QUEUE_LENGTH = f"""
     WITH {_WAITS},
     long_waits AS (
@@ -101,30 +144,36 @@ _QUEUE_LENGTH = f"""
         SELECT queue, unnest(range_agg(tstzrange(at, until))) AS span FROM levels
         WHERE ready > %(over)s AND until > at GROUP BY queue) AS each_one"""
 
-# An island is a minute with a success and all after it until the next one; the failures of its first minute may have
-# come before the success and are not counted.
+# A minute with a success ends a row; its own failures may have come before the success and are not counted.
 _FAILURES_IN_ROW = """
-    WITH minutes AS (
-        SELECT actor, minute_at, sum(count) FILTER (WHERE outcome = ANY(%(failures)s)) AS bad,
-            bool_or(outcome = 'succeeded') AS is_good
-        FROM jobs_runminute WHERE minute_at >= %(since)s - interval '1 d' GROUP BY actor, minute_at),
-    islands AS (
-        SELECT actor, minute_at, is_good, CASE WHEN is_good THEN 0 ELSE bad END AS bad,
-            count(*) FILTER (WHERE is_good) OVER (PARTITION BY actor ORDER BY minute_at) AS island FROM minutes),
+    WITH bad_minutes AS MATERIALIZED (
+        SELECT actor, minute_at, sum(count) AS bad FROM jobs_runminute AS failed
+        WHERE minute_at >= %(since)s - interval '1 d' AND outcome = ANY(%(failures)s) AND NOT EXISTS (
+            SELECT FROM jobs_runminute AS good
+            WHERE good.outcome = 'succeeded' AND (good.actor, good.minute_at) = (failed.actor, failed.minute_at))
+        GROUP BY actor, minute_at),
+    in_rows AS (
+        SELECT actor, minute_at, bad, (
+            SELECT minute_at FROM jobs_runminute AS good
+            WHERE good.outcome = 'succeeded' AND good.actor = bad_minutes.actor
+                AND good.minute_at > bad_minutes.minute_at ORDER BY minute_at LIMIT 1) AS closed_at
+        FROM bad_minutes),
     streaks AS (
-        SELECT actor, island, minute_at, sum(bad) OVER (PARTITION BY actor, island ORDER BY minute_at) AS streak
-        FROM islands WHERE NOT is_good),
-    long_ones AS (
-        SELECT actor, island, min(minute_at) AS opened_at FROM streaks WHERE streak >= %(times)s GROUP BY 1, 2)
-    SELECT actor AS subject, opened_at, ended.minute_at AS closed_at
-    FROM long_ones LEFT JOIN (SELECT actor, island - 1 AS island, minute_at FROM islands WHERE is_good) AS ended
-        USING (actor, island)"""
+        SELECT *, sum(bad) OVER (PARTITION BY actor, closed_at ORDER BY minute_at) AS streak FROM in_rows)
+    SELECT actor AS subject, min(minute_at) AS opened_at, closed_at
+    FROM streaks WHERE streak >= %(times)s GROUP BY actor, closed_at"""
 
 _JOB_RUNS_LONG = f"""
     SELECT actor || ' ' || jobs_job.id AS subject, attempt.started_at + {_PATIENCE} AS opened_at,
         attempt.ended_at AS closed_at
     FROM jobs_attempt attempt JOIN jobs_job ON jobs_job.id = attempt.job_id
     WHERE attempt.ended_at > greatest(attempt.started_at + {_PATIENCE}, %(since)s)
+        AND attempt.ended_at - attempt.started_at > {_LONG}
+    UNION ALL SELECT actor || ' ' || jobs_job.id, attempt.started_at + {_PATIENCE}, attempt.ended_at
+    FROM jobs_job JOIN jobs_attempt attempt ON attempt.job_id = jobs_job.id
+    WHERE {_NEWEST}
+        AND attempt.ended_at > greatest(attempt.started_at + {_PATIENCE}, %(since)s)
+        AND attempt.ended_at - attempt.started_at <= {_LONG}
     UNION ALL SELECT actor || ' ' || id, started_at + {_PATIENCE}, NULL FROM jobs_job
     WHERE state = '{State.RUNNING}' AND started_at + {_PATIENCE} < %(now)s"""
 
@@ -144,12 +193,18 @@ _REPLAY_STOPPED = """
         CASE WHEN state <> 'stopped' THEN coalesce(ended_at, started_at) + interval '1 min' END AS closed_at
     FROM jobs_replay WHERE failed > %(over)s AND (stopped_for IN ('same_cause', 'other_cause') OR state <> 'stopped')"""
 
+_TRIED_AGAIN = _united(
+    "SELECT actor, created_at, finished_at AS until FROM jobs_job WHERE attempt > 1 AND finished_at > %(since)s",
+    *(
+        f"""SELECT actor, created_at, %(now)s FROM jobs_job
+        WHERE {part} AND (attempt > 1 OR (fence > 0 AND state IN ({_states(*WAITING)})))"""
+        for part in _ALIVE
+    ),
+)
 _JOB_WAITS_LONG = f"""
     SELECT actor AS subject, {_EACH} FROM (
-        SELECT actor, unnest(range_agg(tstzrange(created_at + {_PATIENCE}, coalesce(finished_at, %(now)s)))) AS span
-        FROM jobs_job WHERE coalesce(finished_at, %(now)s) > created_at + {_PATIENCE}
-            AND (attempt > 1 OR (fence > 0 AND state IN ('{State.SCHEDULED}', '{State.RETRYING}')))
-        GROUP BY actor) AS each_one"""
+        SELECT actor, unnest(range_agg(tstzrange(created_at + {_PATIENCE}, until))) AS span
+        FROM ({_TRIED_AGAIN}) AS tried_again WHERE until > created_at + {_PATIENCE} GROUP BY actor) AS each_one"""
 
 _QUERIES: Mapping[AlertKind, str] = {
     AlertKind.FAILURES_IN_ROW: _FAILURES_IN_ROW,

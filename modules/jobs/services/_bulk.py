@@ -94,6 +94,8 @@ def _do_chunk(operation_id: int) -> bool:
     operation = BulkOperation.objects.select_for_update().filter(pk=operation_id).first()
     if operation is None or operation.state != BulkOperation.State.RUNNING:
         return False
+    if operation.paced_at is None:
+        operation.paced_at, operation.paced_from = clock.now(), operation.handled
     ids = _next_ids(operation)
     count = _ACTS[operation.verb](ids) if ids else 0
     operation.done += count
@@ -132,7 +134,7 @@ def resume_bulk(operation_id: int) -> bool:
         paused = BulkOperation.objects.select_for_update().filter(pk=operation_id, state=BulkOperation.State.PAUSED)
         if (operation := paused.first()) is None:
             return False
-        paused.update(state=BulkOperation.State.RUNNING, ended_at=None)
+        paused.update(state=BulkOperation.State.RUNNING, ended_at=None, paced_at=None)
         _send(operation)
     return True
 

@@ -1,9 +1,10 @@
 """How a job enters the ledger: in the caller's transaction, and its bell rings after the commit."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -63,39 +64,95 @@ def insert(rows: list[Row]) -> list[UUID]:
     if not rows:
         return []
     _keep_lanes_short(rows)
-    # In order of key, so that two senders of the same keys wait for each other and do not lock each other out.
-    created, holders = _insert(sorted(rows, key=lambda row: row["unique_key"] or ""))
-    bells = [
-        Bell(UUID(row["id"]), 0, row["actor"], row["queue"]) for row in rows if row["rings"] and row["id"] in created
-    ]
+    created, holders = _insert(rows)
+    bells = [Bell(row["id"], 0, row["actor"], row["queue"]) for row in rows if row["rings"] and row["id"] in created]
     if bells:
         transaction.on_commit(lambda: _ring(bells), robust=True)
-    return [UUID(row["id"]) if row["id"] in created else holders[row["unique_key"]] for row in rows]
+    return [row["id"] if row["id"] in created else holders[row["unique_key"]] for row in rows]
 
 
 def _keep_lanes_short(rows: list[Row]) -> None:
     """Leave what would fill a lane to the dispatcher, which rings by priority and in turns."""
     bells: Counter[str] = Counter()
+    most: int = settings.JOBS["LANE_LENGTH"]
     for row in rows:
-        bells[row["queue"]] += row["rings"]
-        row["rings"] = row["rings"] and bells[row["queue"]] <= settings.JOBS["LANE_LENGTH"]
+        if row["rings"]:
+            bells[row["queue"]] += 1
+            row["rings"] = bells[row["queue"]] <= most
 
 
-def _insert(rows: list[Row]) -> tuple[set[str], dict[str, UUID]]:
+def _insert(rows: list[Row]) -> tuple[set[UUID], dict[str, UUID]]:
     """Insert the rows; return the ids that are new, and who holds the keys of the others."""
-    created: set[str] = set()
+    if not any(row["unique_key"] for row in rows):
+        with connection.cursor() as cursor:
+            _write(cursor, rows)
+        return {row["id"] for row in rows}, {}
+    # In order of key, so that two senders of the same keys wait for each other and do not lock each other out.
+    return _insert_unique(sorted(rows, key=lambda row: row["unique_key"] or ""))
+
+
+def _insert_unique(rows: list[Row]) -> tuple[set[UUID], dict[str, UUID]]:
+    created: set[UUID] = set()
     holders: dict[str, UUID] = {}
     missing = rows
     with connection.cursor() as cursor:
         while missing:
-            cursor.execute(_INSERT, [json_bytes(missing).decode()])
-            created |= {str(row[0]) for row in cursor.fetchall()}
+            _write(cursor, missing, and_then=_UNLESS_TAKEN)
+            created |= {row[0] for row in cursor.fetchall()}
             taken = [row for row in missing if row["id"] not in created]
             holders |= _meet(cursor, taken)
             # A holder that ended between the two statements has freed its key: those rows try again.
             missing = [row for row in taken if row["unique_key"] not in holders]
     return created, holders
 
+
+def _write(cursor: Any, rows: list[Row], *, and_then: str = "") -> None:
+    """Insert the rows in one statement; what they have in common travels, and is read by PostgreSQL, once."""
+    common = _common(rows)
+    own = [name for name in _TYPES if name not in common]
+    source = f"json_to_recordset(%s::json) AS job({_record(own)})"
+    values: list[Any] = [[{name: row[name] for name in own} for row in rows]]
+    if common:
+        source += f" CROSS JOIN json_to_record(%s::json) AS common({_record(common)})"
+        values.append(common)
+    cursor.execute(_INSERT.format(source=source) + and_then, [json_bytes(value).decode() for value in values])
+
+
+def _common(rows: list[Row]) -> Row:
+    """Return the columns in which all of several rows are equal."""
+    if len(rows) == 1:
+        return {}
+    columns = zip(*map(itemgetter(*_SHARED), rows), strict=True)
+    return {
+        name: column[0] for name, column in zip(_SHARED, columns, strict=True) if column.count(column[0]) == len(rows)
+    }
+
+
+def _record(names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {_TYPES[name]}" for name in names)
+
+
+_TYPES = {
+    "id": "uuid",
+    "tenant_id": "bigint",
+    "actor": "text",
+    "queue": "text",
+    "priority": "smallint",
+    "arguments": "jsonb",
+    "run_at": "timestamptz",
+    "delay_seconds": "double precision",
+    "rings": "boolean",
+    "max_attempts": "smallint",
+    "unique_key": "text",
+    "unique_until": "text",
+    "unique_seconds": "double precision",
+    "cause_id": "uuid",
+    "tags": "text[]",
+    "resource": "text",
+    "batch_id": "uuid",
+    "chain": "jsonb",
+}
+_SHARED = [name for name in _TYPES if name not in {"id", "arguments"}]
 
 _INSERT = """
     INSERT INTO jobs_job (id, tenant_id, actor, queue, priority, arguments, state, run_at, dispatched_at, created_at,
@@ -107,14 +164,9 @@ _INSERT = """
         max_attempts, unique_key, unique_until, clock_timestamp() + make_interval(secs => unique_seconds),
         cause_id, tags, resource, batch_id, chain,
         0, 0, 0, '', '', '', ''
-    FROM json_to_recordset(%s::json) AS request(id uuid, tenant_id bigint, actor text, queue text,
-        priority smallint, arguments jsonb, run_at timestamptz, delay_seconds double precision, rings boolean,
-        max_attempts smallint, unique_key text, unique_until text, unique_seconds double precision, cause_id uuid,
-        tags text[], resource text, batch_id uuid, chain jsonb)
-    CROSS JOIN LATERAL (
-        SELECT coalesce(run_at, clock_timestamp() + make_interval(secs => delay_seconds)) AS due_at) AS due
-    ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING
-    RETURNING id"""
+    FROM {source} CROSS JOIN LATERAL (
+        SELECT coalesce(run_at, clock_timestamp() + make_interval(secs => delay_seconds)) AS due_at) AS due"""
+_UNLESS_TAKEN = " ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL DO NOTHING RETURNING id"
 
 
 def _meet(cursor: Any, taken: list[Row]) -> dict[str, UUID]:

@@ -165,10 +165,13 @@ class _Snapshot:
 _snapshot = _Snapshot()
 
 
-def is_gated(job: Candidate) -> bool:
+def is_gated(*, queue: str, actor: str, tenant_id: int | None, resource: str) -> bool:
     """Return whether any gate stands on the job's way, so that only the dispatcher may ring for it."""
     _snapshot.refresh()
-    return bool(_snapshot.keys) and any(key in _snapshot.keys or (key[0], "*") in _snapshot.keys for key in job.gates())
+    if not _snapshot.keys:  # as nearly always; bulk sends ask for each job
+        return False
+    job = Candidate(None, 0, actor, queue, tenant_id, resource, 0)
+    return any(key in _snapshot.keys or (key[0], "*") in _snapshot.keys for key in job.gates())
 
 
 def pause(*, kind: str, value: str, reason: str = "", paused_by: str = "", now: datetime) -> bool:

@@ -11,7 +11,7 @@ from django.conf import settings
 from modules.jobs import clients
 from modules.jobs.domain import running_job
 from modules.jobs.registry import ActorSpec, InvalidArguments, get_spec
-from modules.jobs.services._gates import Candidate, is_gated
+from modules.jobs.services._gates import is_gated
 from modules.kernel.ids import uuid7
 from modules.kernel.jsontext import json_bytes
 
@@ -100,7 +100,7 @@ def _live(stored: Stored, *, links: Sequence[Stored], batch_id: UUID | None, cau
     # PostgreSQL adds the delay to its own time: the clock of this host decides nothing.
     delay = None if run_at else stored.get("delay_seconds")
     return {
-        "id": str(uuid7()),
+        "id": uuid7(),
         "actor": stored["actor"],
         "queue": stored["queue"],
         "arguments": stored["arguments"],
@@ -120,9 +120,8 @@ def _live(stored: Stored, *, links: Sequence[Stored], batch_id: UUID | None, cau
 
 
 def _may_ring(stored: Stored) -> bool:
-    queue = stored["queue"]
-    candidate = Candidate(None, 0, stored["actor"], queue, stored["tenant_id"], stored["resource"], 0)
-    return not is_gated(candidate) and clients.may_ring(queue)
+    gates = {name: stored[name] for name in ("queue", "actor", "tenant_id", "resource")}
+    return not is_gated(**gates) and clients.may_ring(stored["queue"])
 
 
 def _store(spec: ActorSpec, request: JobRequest, *, tenant_id: int | None) -> Stored:

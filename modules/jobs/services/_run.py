@@ -90,6 +90,22 @@ def _running(job: MovedJob) -> RunningJob:
     )
 
 
+def rehearse(*, worker_id: UUID) -> None:
+    """Take a job through its life on this thread's connection and take all of it back.
+
+    PostgreSQL loads what it knows of tables, indexes and triggers for each connection anew: the first real job
+    would else wait for that, which is as long as it takes otherwise.
+    """
+    stored = {"actor": "jobs.rehearsal", "queue": "default", "arguments": {}, "priority": 0, "max_attempts": 1}
+    stored |= {"unique_until": "finish", "tenant_id": None, "tags": [], "resource": ""}
+    with transaction.atomic():
+        [job_id] = insert([row_of(stored, batch_id=None, cause_id=None)])
+        bell = Bell(job_id, 0, "jobs.rehearsal", "default")
+        if job := claim(bell, worker_id=worker_id, time_limit=timedelta(seconds=1)):
+            succeed(job)
+        transaction.set_rollback(True)
+
+
 def succeed(job: RunningJob, *, result: Any = None, log: str = "") -> None:
     """Record the end; raises LostFence. In an atomic job's transaction this commits with its effects."""
     if succeed_many([Success(job, result, log)]) == [False]:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from django.db.models import QuerySet
+from django.core.paginator import Page
+from django.db.models import F, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils.formats import number_format
 from django.utils.functional import cached_property
 
@@ -22,7 +24,26 @@ class CappedPaginator(BasePaginator):
         """Return how many rows there are, COUNT_CAP for more."""
         return self.object_list.order_by()[:COUNT_CAP].count()
 
+    def page(self, number: int | str) -> "Page[Any]":
+        """Return a page; where all rows could be counted, they are found as they were for that, and sorted.
+
+        The database would rather walk the index of the order, hoping to meet enough soon: a million, for rare ones.
+        """
+        if self.count < COUNT_CAP:
+            self.object_list = _sorted_without_index(self.object_list)
+        return super().page(number)
+
     @property
     def count_text(self) -> str:
         """Return the count for people: `10,000+` where nobody counted on."""
         return number_format(self.count, force_grouping=True) + ("+" if self.count >= COUNT_CAP else "")
+
+
+def _sorted_without_index(rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    """Return the rows in the same order by an expression that no index has; as they are where it is not plain."""
+    first, *others = rows.query.order_by or ("",)
+    name = str(first).removeprefix("-")
+    if name not in {field.name for field in rows.model._meta.concrete_fields}:  # noqa: SLF001 -- public in all but name
+        return rows
+    same = Coalesce(F(name), F(name))
+    return rows.order_by(same.desc() if str(first).startswith("-") else same.asc(), *others)

@@ -2,10 +2,13 @@
 
 import threading
 import time
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
-import httpx
 from django.conf import settings
+from urllib3.exceptions import HTTPError
+
+from modules.kernel.http import AnswerTooLong, answered, new_pool, read_body
 
 TIMEOUT_SECONDS = 3.0  # for each step; SNS waits 15 s for our answer
 WHOLE_SECONDS = 8.0
@@ -66,13 +69,15 @@ def _get(url: str) -> bytes:
     until = time.monotonic() + WHOLE_SECONDS
     try:
         with (
-            httpx.Client(timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False) as client,
-            client.stream("GET", _placed(url)) as response,
+            new_pool(read_seconds=TIMEOUT_SECONDS, connect_seconds=TIMEOUT_SECONDS) as pool,
+            answered(pool, "GET", _placed(url)) as response,
         ):
-            if response.status_code != httpx.codes.OK:
-                raise SnsUnavailable(f"Amazon answered {response.status_code}.")
-            return _read(response, until=until)
-    except httpx.HTTPError as error:
+            if response.status != HTTPStatus.OK:
+                raise SnsUnavailable(f"Amazon answered {response.status}.")
+            return read_body(response, max_bytes=MAX_BYTES, seconds=until - time.monotonic())
+    except AnswerTooLong:
+        raise SnsUnavailable(f"Amazon's answer is over {MAX_BYTES} bytes.") from None
+    except HTTPError as error:
         raise SnsUnavailable(f"Amazon gave no answer ({type(error).__name__}).") from None
 
 
@@ -81,14 +86,3 @@ def _placed(url: str) -> str:
     origin = settings.NOTIFICATIONS["SNS_ORIGIN"]
     parts = urlsplit(url)
     return f"{origin}{parts.path}{f'?{parts.query}' if parts.query else ''}" if origin else url
-
-
-def _read(response: httpx.Response, *, until: float) -> bytes:
-    found = b""
-    for chunk in response.iter_bytes():
-        found += chunk
-        if len(found) > MAX_BYTES:
-            raise SnsUnavailable(f"Amazon's answer is over {MAX_BYTES} bytes.")
-        if time.monotonic() > until:
-            raise SnsUnavailable("Amazon's answer takes too long.")
-    return found

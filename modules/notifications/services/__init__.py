@@ -1,8 +1,8 @@
 from modules.notifications.services._cleanup import clean_up
 from modules.notifications.services._delivery import MailGone, confirm_sent, deliver
 from modules.notifications.services._events import process_sns, prune_sns, receive_sns
-from modules.notifications.services._live import Live, announce, prune_live
-from modules.notifications.services._mails import message_id, send_again, send_email
+from modules.notifications.services._live import Live, announce, announce_to_members, prune_live
+from modules.notifications.services._mails import Mail, message_id, send_again, send_email, send_emails
 from modules.notifications.services._notices import (
     NoSuchWay,
     NotAMember,
@@ -19,6 +19,7 @@ from modules.notifications.services._way_out import WayOut, read_way_out
 
 __all__ = [
     "Live",
+    "Mail",
     "MailGone",
     "NoSuchWay",
     "NotAMember",
@@ -26,6 +27,7 @@ __all__ = [
     "RenderedMail",
     "WayOut",
     "announce",
+    "announce_to_members",
     "clean_up",
     "confirm_sent",
     "deliver",
@@ -44,5 +46,6 @@ __all__ = [
     "restore_suppression",
     "send_again",
     "send_email",
+    "send_emails",
     "set_preferences",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from modules.accounts.models import Membership
 from modules.notifications.models import LiveEvent
 
 
@@ -26,6 +27,13 @@ def announce(*, tenant_id: int, events: Sequence[Live], now: datetime) -> None:
         ],
         batch_size=1_000,
     )
+
+
+def announce_to_members(*, tenant_id: int, type: str, payload: Mapping[str, Any], now: datetime) -> None:  # noqa: A002 -- the event's word
+    """Tell every member who listens, but no guest: it is of the tenant's own data. See `announce`."""
+    people = Membership.objects.filter(tenant_id=tenant_id, user__is_active=True).exclude(role=Membership.Role.GUEST)
+    events = [Live(user_id, type, payload) for user_id in people.values_list("user_id", flat=True)]
+    announce(tenant_id=tenant_id, events=events, now=now)
 
 
 def prune_live(*, before: datetime, limit: int) -> int:

@@ -1,6 +1,7 @@
 """A mail enters the ledger: checked and rendered first, once for each key, in the caller's transaction."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 
 from modules.jobs import services as job_services
+from modules.jobs.services import JobRequest
 from modules.kernel.secrets import encrypt
 from modules.notifications import selectors
 from modules.notifications.domain import MAX_RECIPIENTS, InvalidMail, check_line, get_mail
@@ -19,6 +21,19 @@ from modules.notifications.services._way_out import WayOut
 
 State = EmailMessage.State
 MAX_KEY = 300
+STORED_AT_ONCE = 100  # their texts are one statement
+
+
+@dataclass(frozen=True)
+class Mail:
+    """A mail to be sent; see `send_email`."""
+
+    key: str
+    template: str
+    to: Sequence[str]
+    values: Mapping[str, Any]
+    user_id: int | None = None
+    locale: str = ""
 
 
 def send_email(
@@ -36,41 +51,78 @@ def send_email(
     Transactional: no commit, no mail. `values` has the shape of the template's sample; `to` is bare addresses;
     `locale` is the user's own unless given. Raises InvalidMail, which names the field, and then nothing is stored.
     """
-    addresses = _checked_addresses(to)
-    _check_key(key)
-    way_out = _way_out(tenant_id, template, user_id)
-    language = locale or selectors.locale_of(user_id)
+    refused = send_emails(tenant_id=tenant_id, mails=[Mail(key, template, to, values, user_id, locale)])
+    if refused:
+        raise refused[key]
+    return EmailMessage.objects.get(tenant_id=tenant_id, key=key)
+
+
+def send_emails(*, tenant_id: int, mails: Sequence[Mail]) -> dict[str, InvalidMail]:
+    """Store many mails of a tenant and send a job for each; return by key what is wrong with those left out.
+
+    Transactional and safe to repeat, as `send_email` is: a key that is taken adds nothing, and of two mails with one
+    key the first counts. The same few statements for each hundred.
+    """
+    locales = selectors.locales_of({mail.user_id for mail in mails if mail.user_id and not mail.locale})
+    rows: dict[str, tuple[EmailMessage, list[str]]] = {}
+    refused: dict[str, InvalidMail] = {}
+    for mail in mails:
+        try:
+            rows.setdefault(mail.key, _row(tenant_id, mail, mail.locale or locales[mail.user_id]))
+        except InvalidMail as error:
+            refused[mail.key] = error
+    checked = list(rows.values())
+    for start in range(0, len(checked), STORED_AT_ONCE):
+        _store(tenant_id, checked[start : start + STORED_AT_ONCE])
+    return refused
+
+
+def _row(tenant_id: int, mail: Mail, locale: str) -> tuple[EmailMessage, list[str]]:
+    """Return the row of a mail and its addresses; raises InvalidMail."""
+    addresses = _checked_addresses(mail.to)
+    _check_key(mail.key)
+    way_out = _way_out(tenant_id, mail.template, mail.user_id)
     url = way_out.url if way_out else ""
-    rendered = render(template=template, locale=language, values=values, unsubscribe_url=url)
-    with transaction.atomic():
-        mail, is_new = EmailMessage.objects.get_or_create(
-            tenant_id=tenant_id,
-            key=key,
-            defaults={
-                "user_id": user_id,
-                "template": template,
-                "locale": language,
-                "from_email": settings.DEFAULT_FROM_EMAIL,
-                "headers": _list_headers(url),
-                **_content(rendered),
-            },
-        )
-        if is_new:
-            Recipient.objects.bulk_create(
-                Recipient(tenant_id=tenant_id, mail=mail, address=address) for address in addresses
+    rendered = render(template=mail.template, locale=locale, values=mail.values, unsubscribe_url=url)
+    row = EmailMessage(
+        tenant_id=tenant_id,
+        key=mail.key,
+        user_id=mail.user_id,
+        template=mail.template,
+        locale=locale,
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        headers=_list_headers(url),
+        **_content(rendered),
+    )
+    return row, addresses
+
+
+@transaction.atomic
+def _store(tenant_id: int, rows: Sequence[tuple[EmailMessage, list[str]]]) -> None:
+    EmailMessage.objects.bulk_create([row for row, _ in rows], ignore_conflicts=True)
+    addresses = {row.public_id: to for row, to in rows}
+    new = list(EmailMessage.objects.filter(public_id__in=addresses).order_by("id"))  # the others' keys were taken
+    Recipient.objects.bulk_create(
+        Recipient(tenant_id=tenant_id, mail=mail, address=address)
+        for mail in new
+        for address in addresses[mail.public_id]
+    )
+    request_sending(new)
+
+
+def request_sending(mails: Sequence[EmailMessage]) -> None:
+    """Send the jobs that mail them; there is one at most for each."""
+    job_services.enqueue_many(
+        [
+            JobRequest(
+                actor="notifications.send_email",
+                kwargs={"mail_id": mail.pk},
+                tenant_id=mail.tenant_id,
+                unique_key=f"notifications.send_email:{mail.pk}",
+                tags=[f"mail:{mail.template}"],
             )
-            request_sending(mail)
-    return mail
-
-
-def request_sending(mail: EmailMessage) -> None:
-    """Send the job that mails it; there is one at most."""
-    job_services.enqueue(
-        "notifications.send_email",
-        kwargs={"mail_id": mail.pk},
-        tenant_id=mail.tenant_id,
-        unique_key=f"notifications.send_email:{mail.pk}",
-        tags=[f"mail:{mail.template}"],
+            for mail in mails
+        ]
     )
 
 
@@ -87,7 +139,7 @@ def send_again(*, mail_id: int) -> bool:
         EmailMessage.objects.filter(pk=mail_id).update(state=State.QUEUED, error="", finished_at=None)
         refused = Recipient.objects.filter(mail=mail, state=Recipient.State.REFUSED)
         refused.update(state=Recipient.State.PENDING, detail="")
-        request_sending(mail)
+        request_sending([mail])
     return True
 
 

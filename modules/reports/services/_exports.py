@@ -23,6 +23,7 @@ from modules.kernel.tenancy import all_tenants
 from modules.notifications import selectors as notification_selectors
 from modules.notifications import services as notification_services
 from modules.notifications.domain import InvalidMail, Kind
+from modules.notifications.services import Live
 from modules.reports import clients, selectors
 from modules.reports.domain import Archive, TooBig
 from modules.reports.models import Export
@@ -166,6 +167,10 @@ def prune_exports(*, before: datetime) -> int:
 
 
 def _log(export: Export, what: str, *, at: datetime, by_id: int | None, **details: Any) -> None:
+    """Write down what became of it, and tell its person if they are there: also one who wants no notices."""
+    news = Live(export.user_id or 0, "export", {"id": str(export.public_id), "state": what})
+    if export.user_id and what != "fetched":
+        notification_services.announce(tenant_id=export.tenant_id, events=[news], now=at)
     account_services.log_activity(
         verb=f"export.{what}",
         at=at,

@@ -1,7 +1,7 @@
 """Everybody's week is dealt with once: mailed where there is something to tell, noted where there is not."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -14,7 +14,7 @@ from django.utils.formats import date_format
 
 from modules.notifications import selectors as notification_selectors
 from modules.notifications import services as notification_services
-from modules.notifications.domain import InvalidMail
+from modules.notifications.services import Mail
 from modules.reports import selectors
 from modules.reports.domain import Summary, Turn
 from modules.reports.models import SummaryReceipt, WeeklySummary
@@ -89,7 +89,7 @@ def _send_batch(turn: Turn, names: Sequence[str], *, run: UUID, limit: int, now:
     mine = [reader for reader in readers if reader.who in taken]
     if mine:
         summaries = selectors.summaries_of(mine, turn, now=now)
-        outcomes = {reader.who: _deal_with(reader, summaries[reader.who], turn) for reader in mine}
+        outcomes = _deal_with(mine, summaries, turn)
         _note(taken, outcomes, run=run, now=now)
     return len(readers)
 
@@ -122,26 +122,33 @@ def _note(taken: dict[Who, int], outcomes: dict[Who, Outcome], *, run: UUID, now
     SummaryReceipt.objects.filter(run=run).update(**counts)
 
 
-def _deal_with(reader: Reader, summary: Summary, turn: Turn) -> Outcome:
-    """Mail a week that has news; say what became of it."""
+def _deal_with(readers: Sequence[Reader], summaries: Mapping[Who, Summary], turn: Turn) -> dict[Who, Outcome]:
+    """Mail the weeks that have news; say what became of each."""
+    mails: dict[int, dict[Who, Mail]] = {}
+    outcomes: dict[Who, Outcome] = {}
+    for reader in readers:
+        outcomes[reader.who] = _outlook(reader, summaries[reader.who])
+        if outcomes[reader.who] == Outcome.MAILED:
+            mails.setdefault(reader.who.tenant_id, {})[reader.who] = _mail(reader, summaries[reader.who], turn)
+    for tenant_id, theirs in mails.items():
+        refused = notification_services.send_emails(tenant_id=tenant_id, mails=list(theirs.values()))
+        for who in (who for who, mail in theirs.items() if mail.key in refused):
+            log.warning("No weekly summary for user %s: %s", who.user_id, refused[theirs[who].key])
+            outcomes[who] = Outcome.UNREACHABLE
+    return outcomes
+
+
+def _outlook(reader: Reader, summary: Summary) -> Outcome:
     if not summary.has_news:
         return Outcome.EMPTY
-    if not reader.email:
-        return Outcome.UNREACHABLE
-    try:
-        _mail(reader, summary, turn)
-    except InvalidMail as error:  # one person's address must not cost the others their mail
-        log.warning("No weekly summary for user %s: %s", reader.who.user_id, error)
-        return Outcome.UNREACHABLE
-    return Outcome.MAILED
+    return Outcome.MAILED if reader.email else Outcome.UNREACHABLE
 
 
-def _mail(reader: Reader, summary: Summary, turn: Turn) -> None:
+def _mail(reader: Reader, summary: Summary, turn: Turn) -> Mail:
     locale = reader.locale or notification_selectors.locale_of(None)
     with translation.override(locale):
         start, end = (date_format(day, "SHORT_DATE_FORMAT") for day in (turn.first_day, turn.last_day))
-    notification_services.send_email(
-        tenant_id=reader.who.tenant_id,
+    return Mail(
         key=f"weekly_summary:{reader.who.user_id}:{turn.week}",
         template="weekly_summary",
         to=[reader.email],

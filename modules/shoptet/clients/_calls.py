@@ -13,6 +13,7 @@ from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as http_errors
 
 from modules.kernel import clock
+from modules.kernel.http import AnswerTooLong, answered, new_pool, ran_out_of_time, read_body
 from modules.shoptet import domain
 from modules.shoptet.clients import limits
 from modules.shoptet.clients._errors import (
@@ -27,7 +28,6 @@ from modules.shoptet.clients._errors import (
     WebhookMissing,
     WebhookTaken,
 )
-from modules.shoptet.clients._http import answered, new_pool, ran_out_of_time, read_body
 
 _HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
 
@@ -127,6 +127,8 @@ class ShopCalls:
         try:
             with answered(self._pool, method, url, query=query, headers={**_HEADERS, **headers}, body=sent) as response:
                 body = read_body(response, max_bytes=limits.MAX_BODY_BYTES, seconds=limits.ANSWER_TIMEOUT_SECONDS)
+        except AnswerTooLong:
+            raise TemporaryShoptetError(_("The shop sent an answer that is too long.")) from None
         except http_errors.HTTPError as error:  # its text names hosts and errors, never a header
             if ran_out_of_time(error):
                 raise TemporaryShoptetError(_("The shop did not answer in time.")) from None

@@ -8,9 +8,9 @@ from django.utils.translation import gettext as _
 from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as http_errors
 
+from modules.kernel.http import AnswerTooLong, answered, chunks, new_pool, ran_out_of_time
 from modules.shoptet.clients import limits
 from modules.shoptet.clients._errors import LinkExpired, PermanentShoptetError, TemporaryShoptetError
-from modules.shoptet.clients._http import answered, chunks, new_pool, ran_out_of_time
 
 
 def stream_result(url: str, *, may_be_plain: bool, max_bytes: int) -> Iterator[bytes]:
@@ -21,7 +21,6 @@ def stream_result(url: str, *, may_be_plain: bool, max_bytes: int) -> Iterator[b
     """
     if urlsplit(url).scheme not in ({"https", "http"} if may_be_plain else {"https"}):
         raise TemporaryShoptetError(_("The shop answered something unexpected (%s).") % "resultUrl")
-    too_long = PermanentShoptetError(_("The snapshot is over %d bytes.") % max_bytes)
     read_seconds, connect_seconds = limits.READ_TIMEOUT_SECONDS, limits.CONNECT_TIMEOUT_SECONDS
     most_seconds = limits.DOWNLOAD_TIMEOUT_SECONDS
     try:
@@ -30,7 +29,9 @@ def stream_result(url: str, *, may_be_plain: bool, max_bytes: int) -> Iterator[b
             answered(pool, "GET", url) as response,
         ):
             _check_result(response)
-            yield from chunks(response, max_bytes=max_bytes, seconds=most_seconds, too_long=too_long, is_raw=True)
+            yield from chunks(response, max_bytes=max_bytes, seconds=most_seconds, is_raw=True)
+    except AnswerTooLong:
+        raise PermanentShoptetError(_("The snapshot is over %d bytes.") % max_bytes) from None
     except http_errors.HTTPError as error:
         if ran_out_of_time(error):
             raise TemporaryShoptetError(_("The shop did not answer in time.")) from None

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from urllib3 import exceptions as http_errors
 
 from modules.kernel import clock
+from modules.kernel.http import answered, new_pool, read_body
 from modules.shoptet import domain
 from modules.shoptet.clients import limits
 from modules.shoptet.clients._calls import AccessToken
@@ -24,7 +25,6 @@ from modules.shoptet.clients._errors import (
     TemporaryShoptetError,
     TokenUncertain,
 )
-from modules.shoptet.clients._http import answered, new_pool, read_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def fetch_access_token(*, url: str, oauth_token: str) -> AccessToken:
             token_body = read_body(response, max_bytes=limits.MAX_TOKEN_BYTES, seconds=seconds)
     except (http_errors.NewConnectionError, http_errors.ConnectTimeoutError) as error:
         raise TemporaryShoptetError(_("The shop cannot be reached: %s") % type(error).__name__) from None
-    except (http_errors.HTTPError, TemporaryShoptetError) as error:
+    except http_errors.HTTPError as error:
         raise TokenUncertain(_("The shop cannot be reached: %s") % type(error).__name__) from None
     _check_token_answer(response.status, token_body)
     return _read_access_token(token_body)

@@ -140,7 +140,7 @@ class Reader:
 
 @lru_cache(maxsize=4_096)  # a shop's amounts, rates and prices are few, and said of each line again
 def _rounded(text: str, digits: int, places: int) -> Decimal:
-    """Return a number of so many digits, `places` of them behind the point; raises InvalidOperation, OverflowError."""
+    """Return a number of at most `digits`, `places` behind the point; raises InvalidOperation, OverflowError."""
     value = Decimal(text).quantize(_last_place(places))
     if not value.is_finite() or abs(value) >= _limit(digits - places):
         raise OverflowError(text[:40])

@@ -6,6 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from modules.notifications.services import announce_to_members
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 
 Status = SnapshotExecution.Status
@@ -48,6 +49,15 @@ def close_execution(
 ) -> None:
     """Say how a run ended; `finished_at` is None for one that only waits."""
     SnapshotExecution.objects.filter(id=execution.pk).update(status=status, finished_at=finished_at, error=error)
+
+
+def announce_completed(execution: SnapshotExecution, *, now: datetime) -> None:
+    """Tell members who are there that a shop's data were read, in the caller's transaction; nothing new is no news."""
+    entry = SnapshotExecution.objects.get(id=execution.pk)
+    told = {name: getattr(entry, name) for name in ("created", "updated", "deleted")}
+    if "snapshot" in entry.kind or any(told.values()):
+        payload = {"executionId": entry.pk, "shopId": entry.shop_id, "kind": entry.kind, **told}
+        announce_to_members(tenant_id=entry.tenant_id, type="import", payload=payload, now=now)
 
 
 def tell_shop(shop: Shop, *, kind: str, error: str, paused_until: datetime | None) -> None:

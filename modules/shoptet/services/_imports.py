@@ -131,6 +131,7 @@ def _finish(entry: SnapshotExecution) -> None:
         if not ended.update(status=Status.COMPLETED, finished_at=clock.now(), error=""):
             return
         _resolve_nameless(entry)
+        executions.announce_completed(entry, now=clock.now())
         executions.tell_shop(entry.shop, kind=entry.kind, error="", paused_until=entry.shop.paused_until)
         if catch_up := kind_of(entry).catch_up:
             job_services.enqueue(

@@ -77,7 +77,9 @@ def finish_run(run: Run, *, position_at: datetime | None = None) -> None:
         cursors.keep_cursor(run.hold)
         if position_at:
             cursors.move_cursor(run.hold, to=position_at)
-        executions.close_execution(run.execution, status=executions.Status.COMPLETED, finished_at=clock.now())
+        now = clock.now()
+        executions.close_execution(run.execution, status=executions.Status.COMPLETED, finished_at=now)
+        executions.announce_completed(run.execution, now=now)
         executions.tell_shop(run.shop, kind=run.execution.kind, error="", paused_until=None)
 
 

@@ -47,7 +47,7 @@ class Command(BaseCommand):
             done += len(part)
             bar.draw(done, len(codes))
         bar.end()
-        services.finish_recalculation(tenant_id=tenant_id)
+        services.finish_recalculation(tenant_id=tenant_id, now=clock.now())
         values = {"channel": channel_id, "variants": len(codes), "changed": changed}
         self.stdout.write(_("Channel %(channel)s: %(variants)s variants, %(changed)s changed") % values)
 

@@ -1,9 +1,9 @@
 // Keeps the regions marked data-live as fresh as their page: every few seconds the page is asked for anew and the
-// regions are replaced. Stands still while the tab is hidden, something is opened, selected or typed in, or the
-// reader has switched it off. Without scripts the page is what it was when it came.
+// regions are replaced. Stands still while the tab is hidden, something is opened, selected, typed in or being pressed,
+// or the reader has switched it off. Without scripts the page is what it was when it came.
 (() => {
   const SECONDS = 3, SLOWEST = 60, PATIENCE = 10, KEY = "backroom.live";
-  let wait = SECONDS, timer = 0, state = "";
+  let wait = SECONDS, timer = 0, turn = 0, isPressed = false, state = "";
 
   const regions = (page) => [...page.querySelectorAll("[data-live]")];
   const isOn = () => localStorage.getItem(KEY) !== "off";
@@ -11,6 +11,7 @@
   const OPENED = "details[open]:not([data-open]), details[data-open]:not([open]), input:checked";
   const isBusy = () =>
     document.hidden ||
+    isPressed || // what is replaced between press and release gets no click
     regions(document).some((region) => region.contains(document.activeElement) || region.querySelector(OPENED)) ||
     !document.getSelection().isCollapsed;
 
@@ -31,6 +32,14 @@
     }
   };
 
+  const watchPresses = () => {
+    // The click comes after the release, and something else may have its turn in between.
+    const release = () => setTimeout(() => (isPressed = false));
+    addEventListener("pointerdown", () => (isPressed = true), true);
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, release, true);
+    addEventListener("blur", release);
+  };
+
   const refresh = async () => {
     const answer = await fetch(location.href, { signal: AbortSignal.timeout(PATIENCE * 1000) });
     if (answer.redirected) return location.reload(); // logged out
@@ -41,6 +50,7 @@
 
   const tick = async () => {
     clearTimeout(timer);
+    const mine = ++turn; // a tick that another one overtakes sets no timer, or there would be two
     if (!isOn()) return show("off");
     try {
       if (isBusy()) show("paused");
@@ -53,13 +63,14 @@
       show("lost");
       wait = Math.min(wait * 2, SLOWEST);
     }
-    timer = setTimeout(tick, wait * 1000);
+    if (mine === turn) timer = setTimeout(tick, wait * 1000);
   };
 
   const start = () => {
     const pill = document.querySelector("[data-live-pill]");
     if (!pill || !regions(document).length) return;
     pill.hidden = false;
+    watchPresses();
     pill.addEventListener("click", () => {
       localStorage.setItem(KEY, isOn() ? "off" : "on");
       tick();
