@@ -22,6 +22,7 @@ from modules.orders.models import Order, OrderItem
 from modules.shoptet import clients, domain, services
 from modules.shoptet.models import ParkedRecord, Shop, SnapshotExecution
 from modules.shoptet.services import _imports
+from modules.shoptet.services._snapshots import send_step
 from tests.simulators.shoptet import FaultKind
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -421,6 +422,22 @@ def test_without_a_public_address_it_says_what_to_set(drain, simulated, shop, se
 
     assert entry.status == "error"
     assert entry.error.startswith("Set PUBLIC_URL")
+
+
+def test_a_watchdog_that_looks_too_late_does_not_strand_what_went_on(drain, simulated, shop):
+    fill(simulated, 2)
+    services.request_snapshot(shop=shop, what="orders")
+    drain()
+    seen = SnapshotExecution.objects.get()
+    services.check_snapshot(execution_id=seen.pk)  # told by the webhook, between the watchdog's look and its job
+
+    late = send_step("check_snapshot", seen)
+    job_services.cancel([late])
+    services.watch_snapshots(now=clock.now())
+
+    assert SnapshotExecution.objects.get().status == "downloading"
+    drain()
+    assert (SnapshotExecution.objects.get().status, Order.objects.count()) == ("completed", 2)
 
 
 def test_one_snapshot_at_a_time(shop):

@@ -38,6 +38,12 @@ Status = executions.Status
 KEEP_FILES_FOR = timedelta(days=7)  # of what failed, to look at and to replay
 WATCHED_AT_ONCE = 500
 FINISHED = "job:finished"
+_DONE_IN = {
+    "request_snapshot": Status.QUEUED,
+    "check_snapshot": Status.REQUESTED,
+    "download_snapshot": Status.DOWNLOADING,
+    "process_snapshot": Status.PROCESSING,
+}
 
 
 class SnapshotClosed(PermanentShoptetError):
@@ -65,7 +71,11 @@ def request_snapshot(
 
 
 def send_step(step: str, entry: SnapshotExecution, *, delay: timedelta = timedelta(0)) -> UUID:
-    """Send the job of one step, unless it waits already; note it in the log entry."""
+    """Send the job of one step, unless it waits already; note it in the log entry.
+
+    An entry that went on meanwhile keeps the job of its present step: with the one of a step that is past, which ends
+    at once, the watchdog would take it for stranded.
+    """
     job_id = job_services.enqueue(
         f"shoptet.{step}",
         kwargs={"execution_id": entry.pk},
@@ -74,7 +84,8 @@ def send_step(step: str, entry: SnapshotExecution, *, delay: timedelta = timedel
         tags=[f"shop:{entry.shop_id}"],
         unique_key=f"shoptet.{step}:{entry.pk}",
     )
-    SnapshotExecution.objects.filter(id=entry.pk).update(job_id=job_id)
+    waiting = SnapshotExecution.objects.filter(id=entry.pk, status__in=[_DONE_IN[step], Status.ERROR])
+    waiting.update(job_id=job_id)
     return job_id
 
 
