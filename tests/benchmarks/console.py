@@ -80,7 +80,7 @@ class Answer:
     @property
     def is_too_much(self) -> bool:
         """Return whether it misses the target."""
-        return self.own >= MOST_MILLISECONDS or self.queries >= MOST_QUERIES
+        return self.milliseconds >= MOST_MILLISECONDS or self.queries >= MOST_QUERIES
 
 
 def main() -> int:
@@ -121,7 +121,7 @@ def _report(arguments: argparse.Namespace) -> int:
         for page in pages(client)
         if re.search(arguments.only, page)
     )
-    found = sorted(filter(None, asked), key=lambda one: -one.own)
+    found = sorted(filter(None, asked), key=lambda one: -one.milliseconds)
     sys.stdout.write(f"{'page':<84}{'ms':>8}{'own':>7}{'queries':>9}{'slowest':>9}\n")
     for one in found:
         mark = "  <- too much" if one.is_too_much else ""

@@ -168,8 +168,8 @@ def prune_exports(*, before: datetime) -> int:
 
 def _log(export: Export, what: str, *, at: datetime, by_id: int | None, **details: Any) -> None:
     """Write down what became of it, and tell its person if they are there: also one who wants no notices."""
-    news = Live(export.user_id or 0, "export", {"id": str(export.public_id), "state": what})
     if export.user_id and what != "fetched":
+        news = Live(export.user_id, "export", {"id": str(export.public_id), "state": what})
         notification_services.announce(tenant_id=export.tenant_id, events=[news], now=at)
     account_services.log_activity(
         verb=f"export.{what}",

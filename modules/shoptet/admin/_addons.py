@@ -14,16 +14,15 @@ from django.utils.translation import gettext_lazy
 
 from modules.kernel.console import (
     BaseModelForm,
-    ConsoleAdmin,
     PasswordWidget,
     TextWidget,
     badge,
     long_moment,
     muted,
     two_lines,
-    visible_tenant_ids,
 )
 from modules.shoptet import services
+from modules.shoptet.admin._named import NamedOfTenantAdmin
 from modules.shoptet.clients import PermanentShoptetError
 from modules.shoptet.models import Addon, Shop
 
@@ -93,7 +92,7 @@ class AddonForm(BaseModelForm):
 
 
 @register(Addon)
-class AddonAdmin(ConsoleAdmin):
+class AddonAdmin(NamedOfTenantAdmin):
     form = AddonForm
     list_display = ("addon", "tenant", "shops", "switch", "added")
     list_display_links = ("addon",)
@@ -121,36 +120,9 @@ class AddonAdmin(ConsoleAdmin):
     )
     readonly_fields = ("install_address", "events_address", "secret", "shops", "added")
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Leave out the addresses of an add-on that is not there yet."""
-        return self.fieldsets if obj else self.fieldsets[:1]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Keep tenant and name as they are: they say which add-on it is."""
-        return (*self.readonly_fields, "tenant", "name") if obj else self.readonly_fields
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: shops could neither install nor leave it any more. Switch it off instead."""
-        return False
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the reader's own tenants only."""
-        field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        visible = visible_tenant_ids()
-        if db_field.name == "tenant" and visible is not None and field is not None:
-            field.queryset = field.queryset.filter(id__in=visible)
-        return field
-
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save through the service that encrypts the secret."""
         obj.pk = form.store().pk
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return the add-on with what its page tells of it."""
-        addon = super().get_object(request, object_id, from_field)
-        if addon is not None:
-            self.fill_in(request, [addon])
-        return addon
 
     def fill_in(self, request: HttpRequest, rows: list[Any]) -> None:
         """Count the shops that have installed each add-on on the page."""

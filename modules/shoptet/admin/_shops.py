@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy
 
 from modules.kernel.console import (
     BaseModelForm,
-    ConsoleAdmin,
     PasswordWidget,
     TextWidget,
     badge,
@@ -25,11 +24,11 @@ from modules.kernel.console import (
     moment,
     muted,
     two_lines,
-    visible_tenant_ids,
 )
 from modules.orders.models import Order
 from modules.shoptet import services
 from modules.shoptet.admin._looks import execution_link, job_link, status_badge
+from modules.shoptet.admin._named import NamedOfTenantAdmin
 from modules.shoptet.clients import InvalidToken, ShoptetError
 from modules.shoptet.models import Shop, SnapshotExecution
 
@@ -117,7 +116,7 @@ class TroubleFilter(SimpleListFilter):
 
 
 @register(Shop)
-class ShopAdmin(ConsoleAdmin):
+class ShopAdmin(NamedOfTenantAdmin):
     form = ShopForm
     list_display = ("shop", "tenant", "last_sync", "error", "orders", "switch")
     list_display_links = ("shop",)
@@ -136,38 +135,11 @@ class ShopAdmin(ConsoleAdmin):
     )
     readonly_fields = ("last_sync", "orders", "error", "eshop_id", "zone", "read_at", "paused_until")
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Leave out the state of a shop that is not there yet."""
-        return self.fieldsets if obj else self.fieldsets[:1]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Keep tenant and name of a shop as they are: they say which shop it is."""
-        return (*self.readonly_fields, "tenant", "name") if obj else self.readonly_fields
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: its history would go with it. Switch it off instead."""
-        return False
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer the reader's own tenants only."""
-        field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        visible = visible_tenant_ids()
-        if db_field.name == "tenant" and visible is not None and field is not None:
-            field.queryset = field.queryset.filter(id__in=visible)
-        return field
-
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Save through the service that encrypts the token."""
         if form.cleaned_data["token"]:
             obj.pk = form.store().pk
         Shop.objects.filter(pk=obj.pk).update(is_active=obj.is_active, is_master=obj.is_master)
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        """Return the shop with what its page tells of it."""
-        shop = super().get_object(request, object_id, from_field)
-        if shop is not None:
-            self.fill_in(request, [shop])
-        return shop
 
     def fill_in(self, request: HttpRequest, rows: list[Any]) -> None:
         """Find the last reading and count the orders of each shop on the page."""
